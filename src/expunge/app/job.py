@@ -1,0 +1,291 @@
+"""Job files: every field that a user can set, its range and its flag, in one place; nothing else decides defaults.
+
+YAML or flags flow in, frozen and checked models flow out; each mistake becomes one line. Flags and help texts are
+generated from the fields here. No model, picture or tensor may enter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from expunge.engine.settings import EngineSettings
+from expunge.types import Augmentation, Optimizer, TrainRecipe
+
+
+@dataclass(frozen=True)
+class Flag:
+    """The command line's name of a field, and what its help says."""
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Flags of a nested part get this prefix, where their plain names would mean something else."""
+
+    text: str
+
+
+Name = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+REFERENCE_LIMIT = 100
+
+
+class Part(BaseModel):
+    """A group of fields: frozen, without unknown names, without infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+class DataJob(Part):
+    """Where the pictures are and what their columns mean."""
+
+    path: Annotated[Name, Flag("--data", "Parquet file(s), image folder, CSV of paths, saved dataset, or hub name.")]
+    image: Annotated[Name, Flag("--image", "Column of the pictures.")] = "image"
+    labels: Annotated[
+        tuple[Name, ...], Field(min_length=1), Flag("--label", "Label column; repeat for several attributes.")
+    ] = ("label",)
+    subject: Annotated[Name | None, Flag("--subject", "Column that says who is on a picture.")] = None
+    id: Annotated[Name | None, Flag("--id-column", "Column of picture ids [file name where unique, else row].")] = None
+    split: Annotated[Name | None, Flag("--split-column", "Column that says train, tuning or reporting.")] = "split"
+    train_split: Annotated[
+        tuple[Name, ...], Field(min_length=1), Flag("--train-split", "Split value(s) that the model was trained on.")
+    ] = ("train",)
+    tuning_split: Annotated[
+        tuple[Name, ...], Field(min_length=1), Flag("--tuning-split", "Split value(s) that may steer a method.")
+    ] = ("val",)
+    reporting_split: Annotated[
+        tuple[Name, ...], Field(min_length=1), Flag("--reporting-split", "Split value(s) only ever measured on.")
+    ] = ("test",)
+    size: Annotated[
+        int | None, Field(ge=8, le=4096), Flag("--size", "Side of the pictures in pixels [the model's own, else 64].")
+    ] = None
+    cache: Annotated[Path | None, Flag("--cache", "Directory for decoded pictures, reused between runs.")] = None
+    skip_unreadable: Annotated[
+        bool, Flag("--skip-unreadable", "Leave out pictures that cannot be read; they are counted and listed.")
+    ] = False
+
+
+class ModelJob(Part):
+    """The classifier to work on."""
+
+    path: Annotated[Name, Flag("--model", "Model directory, run directory, or package.module:factory.")]
+    weights: Annotated[Path | None, Flag("--weights", "Weights of a factory's model (.safetensors, .pth).")] = None
+    head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
+
+
+class NewModelJob(Part):
+    """The network to train."""
+
+    arch: Annotated[Name, Flag("--arch", "Bundled architecture, e.g. resnet18, resnet18-half.")] = "resnet18-half"
+    path: Annotated[Name | None, Flag("--model", "Start from this model's network instead, freshly initialised.")] = (
+        None
+    )
+    head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
+
+
+class RequestJob(Part):
+    """Who or what is to be forgotten."""
+
+    subjects: Annotated[tuple[Name, ...], Flag("--forget-subject", "Name of a subject to erase; repeatable.")] = ()
+    pictures: Annotated[tuple[Name, ...], Flag("--forget-picture", "Id of a picture to erase; repeatable.")] = ()
+    file: Annotated[Path | None, Flag("--request", "CSV or JSON file of subjects and pictures to erase.")] = None
+    near_copies: Annotated[
+        Literal["ask", "move", "ignore"],
+        Flag("--near-copies", "Near copies under other names: list for review, move, or ignore."),
+    ] = "ask"
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is asked for."""
+        return not (self.subjects or self.pictures or self.file)
+
+
+class MethodJob(Part):
+    """The unlearning method and its settings."""
+
+    name: Annotated[Name, Flag("--method", "Method, or method:preset (see `expunge methods`).")] = "dlfd"
+    set: Annotated[
+        dict[str, bool | int | float | str | None], Flag("--set", "Setting of the method, e.g. lr=0.01; repeatable.")
+    ] = {}
+
+
+class RecipeJob(Part):
+    """How the original was trained; unset fields are taken from the model's own record, where it has one."""
+
+    epochs: Annotated[float | None, Field(gt=0, le=100_000), Flag("--epochs", "Passes over the training set.")] = None
+    batch_size: Annotated[int | None, Field(ge=2, le=65536), Flag("--batch-size", "Pictures per step.")] = None
+    lr: Annotated[float | None, Field(gt=0, le=100), Flag("--lr", "Learning rate at its peak.")] = None
+    optimizer: Annotated[Literal["sgd", "adamw"] | None, Flag("--optimizer", "How weights are stepped.")] = None
+    momentum: Annotated[Share | None, Flag("--momentum", "Momentum of SGD.")] = None
+    weight_decay: Annotated[float | None, Field(ge=0, le=10), Flag("--weight-decay", "Pull of weights to 0.")] = None
+    schedule: Annotated[
+        Literal["constant", "cosine", "linear"] | None, Flag("--schedule", "Course of the learning rate.")
+    ] = None
+    warmup: Annotated[Share | None, Flag("--warmup", "Share of training over which the rate rises.")] = None
+    augment: Annotated[bool | None, Flag("--augment/--no-augment", "Random flips and shifts.")] = None
+    function: Annotated[
+        Name | None, Flag("--train-function", "Your own module:train(subset, seed) -> model instead of a recipe.")
+    ] = None
+
+    def recipe(self, base: TrainRecipe | None, seed: int) -> TrainRecipe | None:
+        """These fields over `base`; None where nothing at all is known about the training."""
+        given = {name: value for name, value in self.model_dump(exclude={"function"}).items() if value is not None}
+        if base is None and not given:
+            return None
+        start = base or TrainRecipe()
+        step = start.optimizer
+        return TrainRecipe(
+            epochs=given.get("epochs", start.epochs),
+            batch_size=given.get("batch_size", start.batch_size),
+            optimizer=Optimizer(
+                lr=given.get("lr", step.lr),
+                kind=given.get("optimizer", step.kind),
+                momentum=given.get("momentum", step.momentum),
+                weight_decay=given.get("weight_decay", step.weight_decay),
+                schedule=given.get("schedule", step.schedule),
+                warmup=given.get("warmup", step.warmup),
+                clip_norm=step.clip_norm,
+            ),
+            augmentation=_augmentation(given.get("augment"), start.augmentation),
+            seed=seed,
+            start=start.start,
+        )
+
+
+class EngineJob(Part):
+    """How the computation is done."""
+
+    device: Annotated[Name, Flag("--device", "auto, cpu, cuda, cuda:1, mps.")] = "auto"
+    precision: Annotated[Literal["auto", "fp32", "bf16"], Flag("--precision", "Arithmetic of the model.")] = "auto"
+    channels_last: Annotated[Literal["auto", "on", "off"], Flag("--channels-last", "Memory layout.")] = "auto"
+    accumulate: Annotated[int, Field(ge=1, le=4096), Flag("--accumulate", "Micro-batches per step.")] = 1
+    threads: Annotated[int, Field(ge=0, le=4096), Flag("--threads", "CPU threads; 0 for torch's own choice.")] = 0
+    max_seconds: Annotated[float | None, Field(gt=0), Flag("--max-seconds", "Time budget of the training.")] = None
+    max_steps: Annotated[int | None, Field(ge=1), Flag("--max-steps", "Step budget of the training.")] = None
+    checkpoint_seconds: Annotated[
+        float, Field(ge=0, le=86400), Flag("--checkpoint-seconds", "Time between checkpoints.")
+    ] = 20.0
+
+    def settings(self, seed: int) -> EngineSettings:
+        """The same for the engine."""
+        return EngineSettings(seed=seed, **self.model_dump())
+
+
+class ReferenceJob(Part):
+    """Models retrained without the forget set: given by path, to be trained, or none."""
+
+    paths: tuple[Name, ...] = ()
+    train: Annotated[int, Field(ge=0, le=REFERENCE_LIMIT)] = 0
+
+
+class Frozen(Part):
+    """What was decided or found when a run began; a resumed run must find the same."""
+
+    expunge: str
+    versions: dict[str, str]
+    inputs: dict[str, str]
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**63), Flag("--seed", "All randomness of this run follows from it.")]
+Out = Annotated[Path | None, Flag("--out", "Run directory to write.")]
+Reference = Annotated[
+    ReferenceJob,
+    Flag("--reference", "Retrained model (repeatable), `train` or `train:N` to train N here, or `none`."),
+]
+
+
+class Job(Part):
+    """What all jobs share."""
+
+    out: Out = None
+    data: DataJob
+    engine: EngineJob = EngineJob()
+    seed: Seed = 0
+    frozen: Frozen | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strip_kind(cls, raw: Any) -> Any:
+        """`kind` says which command a file is for; it is checked where the file is read."""
+        return {key: value for key, value in raw.items() if key != "kind"} if isinstance(raw, dict) else raw
+
+
+class TrainJob(Job):
+    """Train an original, or a reference without some pictures."""
+
+    model: NewModelJob = NewModelJob()
+    recipe: RecipeJob = RecipeJob()
+    without: Annotated[
+        Path | None, Flag("--without", "Request file: train without these pictures and their copies (a reference).")
+    ] = None
+    near_copies: Annotated[
+        Literal["ask", "move", "ignore"], Flag("--near-copies", "As for `expunge erase`; use the same there.")
+    ] = "ask"
+
+
+class EraseJob(Job):
+    """Erase subjects or pictures from a model."""
+
+    model: ModelJob
+    request: RequestJob = RequestJob()
+    method: MethodJob = MethodJob()
+    recipe: Annotated[RecipeJob, Prefix("recipe-")] = RecipeJob()
+    reference: Reference = ReferenceJob()
+    show_faces: Annotated[bool, Flag("--show-faces", "Put pictures of people into the report.")] = False
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _read_reference(cls, raw: Any) -> Any:
+        return parse_reference(raw)
+
+
+class AuditJob(Job):
+    """Measure finished models."""
+
+    models: Annotated[
+        tuple[Name, ...], Field(min_length=1), Flag("--model", "Model to audit: directory or factory; repeatable.")
+    ]
+    original: Annotated[Name | None, Flag("--original", "The model before erasure, to compare with.")] = None
+    weights: Annotated[Path | None, Flag("--weights", "Weights of a factory's model.")] = None
+    head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
+    request: RequestJob = RequestJob()
+    reference: Reference = ReferenceJob()
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _read_reference(cls, raw: Any) -> Any:
+        return parse_reference(raw)
+
+
+def parse_reference(raw: Any) -> Any:
+    """`none`, `train`, `train:3`, a path or a list of these, as the fields of a `ReferenceJob`.
+
+    Example:
+        >>> parse_reference(["runs/a", "train:2"])
+        {'paths': ['runs/a'], 'train': 2}
+    """
+    words = [raw] if isinstance(raw, str) else raw
+    if not isinstance(words, list | tuple):
+        return raw
+    paths: list[Any] = []
+    train: Any = 0
+    for word in words:
+        if word == "train":
+            train = 1
+        elif isinstance(word, str) and word.startswith("train:"):
+            train = word.partition(":")[2]
+        elif word != "none":
+            paths.append(word)
+    return {"paths": paths, "train": train}
+
+
+def _augmentation(asked: bool | None, base: Augmentation | None) -> Augmentation | None:
+    if asked is None:
+        return base
+    return (base or Augmentation()) if asked else None

@@ -1,0 +1,178 @@
+"""The straight line of an erasure: references, the method through the engine, measurements before and after.
+
+Everything it needs flows in loaded and checked; models and measurements flow out. The command line and notebooks
+both come through here. Reporting pictures are only observed: the method gets `task.steering`, which has none.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from expunge.app.desk import Desk
+from expunge.app.references import Retraining, trained_references
+from expunge.app.rundir import RunDirectory
+from expunge.app.user import fitted
+from expunge.audits.observe import Observation, observe
+from expunge.audits.run import AuditReport, audit
+from expunge.data.requests import Resolution
+from expunge.engine.events import Events
+from expunge.engine.loop import Outcome, run_phases
+from expunge.engine.settings import EngineSettings
+from expunge.methods.phases import Context, Edit, Phases
+from expunge.methods.registry import Method
+from expunge.models.classifier import PixelClassifier
+from expunge.models.load import ModelArtefact
+from expunge.types import ErasureTask
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """All that an erasure needs.
+
+    Args:
+        resolution: the task, and what was found on the way to it.
+        artefact: the model to erase from; it is not changed.
+        method, config: what to do.
+        retraining: how references (and the method `retrain`) are trained.
+        references: finished references.
+        train: how many more references to train.
+        settings: of the engine, decided.
+        key: hash of all that determines the result.
+    """
+
+    resolution: Resolution
+    artefact: ModelArtefact
+    method: Method
+    config: Any
+    retraining: Retraining
+    references: tuple[ModelArtefact, ...]
+    train: int
+    settings: EngineSettings
+    key: str
+
+    @property
+    def task(self) -> ErasureTask:
+        """Who is to be forgotten, who stays, who was never there."""
+        return self.resolution.task
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What an erasure produced.
+
+    Args:
+        model: the unlearned model.
+        references: all references used.
+        before, after, beside: what the original, the unlearned model and each reference answered.
+        report: the audit.
+        outcome: what the engine did.
+    """
+
+    model: PixelClassifier
+    references: tuple[ModelArtefact, ...]
+    before: Observation
+    after: Observation
+    beside: tuple[Observation, ...]
+    report: AuditReport
+    outcome: Outcome
+
+
+def run_line(erasure: Erasure, *, run: RunDirectory | None, desk: Desk) -> Erased:
+    """Erase, then measure.
+
+    Args:
+        erasure: what to do.
+        run: where to keep checkpoints, trained references and the event log; None keeps nothing.
+        desk: who listens.
+
+    Raises:
+        Interrupted: stopped from outside; with a `run` it can be continued.
+        Unavailable: the method or a reference needs something that is not known.
+    """
+    events = Events(run.path("events.jsonl") if run is not None else None)
+    model, outcome = _erase(erasure, run, events, desk)
+    if not outcome.changed:
+        events.write("unchanged_weights")
+        desk.warn(f"{erasure.method.name} changed no weight at all: nothing was erased")
+    made = trained_references(erasure.retraining, erasure.train, run=run, events=events, desk=desk)
+    references = (*erasure.references, *made)
+    desk.stage("audit")
+    before, after = (observed(m, erasure) for m in (erasure.artefact.classifier, model))
+    beside = tuple(observed(reference.classifier, erasure) for reference in references)
+    report = audit(before, after, beside, seed=erasure.settings.seed)
+    events.write("audited", references=len(references))
+    return Erased(model, references, before, after, beside, report, outcome)
+
+
+def observed(model: PixelClassifier, erasure: Erasure) -> Observation:
+    """What a model answers on all splits, computed as the engine computes; the model ends on the CPU."""
+    return watch(model, erasure.task, erasure.settings, features=True)
+
+
+def watch(model: PixelClassifier, task: ErasureTask, settings: EngineSettings, *, features: bool) -> Observation:
+    """What a model answers on all splits of a task, in the precision of `settings`."""
+    device = torch.device(settings.device)
+    model.to(device)
+    try:
+        with torch.autocast(device.type, settings.dtype, enabled=settings.precision == "bf16"):
+            return observe(model, task, features=features)
+    finally:
+        model.to("cpu")
+
+
+def _erase(
+    erasure: Erasure, run: RunDirectory | None, events: Events, desk: Desk
+) -> tuple[PixelClassifier, Outcome]:
+    desk.stage(erasure.method.name)
+    model = copy.deepcopy(erasure.artefact.classifier)
+    outcome = run_phases(
+        model,
+        _phases(erasure),
+        settings=erasure.settings,
+        key=erasure.key,
+        checkpoints=run.checkpoints / "method" if run is not None else None,
+        events=events,
+        progress=desk.progress,
+    )
+    return model, outcome
+
+
+def _phases(erasure: Erasure) -> Phases:
+    if erasure.method.name == "retrain" and erasure.retraining.function is not None:
+        return _by_function(erasure)
+    # a copy: whatever a method does with the original, the one that is measured stays as it was
+    original = copy.deepcopy(erasure.artefact.classifier).eval().requires_grad_(False).to(erasure.settings.device)
+    context = Context(
+        task=erasure.task.steering,
+        original=lambda: original,
+        fresh=erasure.artefact.fresh,
+        recipe=erasure.retraining.recipe,
+        seed=erasure.settings.seed,
+    )
+    return erasure.method.phases(erasure.config, context)
+
+
+def _by_function(erasure: Erasure) -> Phases:
+    """Retraining by the user's own function, as one edit of the weights."""
+    function = erasure.retraining.function
+    if function is None:
+        raise TypeError("no function")
+
+    def retrain(model: PixelClassifier) -> None:
+        with torch.enable_grad():
+            trained = function(erasure.task.retain, erasure.settings.seed)
+        model.load_state_dict(fitted(trained, erasure.artefact.classifier).state_dict())
+
+    yield Edit("retrain", retrain)
+
+
+def key_of(parts: Sequence[str]) -> str:
+    """One hash of several texts."""
+    import hashlib
+
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

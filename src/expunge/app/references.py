@@ -1,0 +1,137 @@
+"""Retrained references: trained here where asked for, after saying what that will cost.
+
+An erasure task and a recipe (or the user's own function) flow in, finished models flow out, each saved as soon as
+it is done. A reference never sees the forget set, and no budget cuts it short: then it would not be one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from expunge.app.desk import Desk
+from expunge.app.rundir import RunDirectory
+from expunge.app.user import UserTrain, fitted
+from expunge.engine.events import Events
+from expunge.engine.recipe import train_model
+from expunge.engine.settings import EngineSettings
+from expunge.errors import Unavailable
+from expunge.models.classifier import PixelClassifier
+from expunge.models.load import ModelArtefact, load_model
+from expunge.types import PictureSet, TrainRecipe
+
+FIRST_SEED = 101
+WARM_STEPS, PROBE_STEPS = 2, 8
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """How to get a model that never saw the forget set.
+
+    Args:
+        artefact: the original: its architecture, and what to save like.
+        retain: what to train on.
+        recipe: how the original was trained; None where nobody knows.
+        function: the user's own training instead.
+        settings: of the engine, decided.
+    """
+
+    artefact: ModelArtefact
+    retain: PictureSet
+    recipe: TrainRecipe | None
+    function: UserTrain | None
+    settings: EngineSettings
+
+    @property
+    def unbounded(self) -> EngineSettings:
+        """Without the budget of the method."""
+        return replace(self.settings, max_seconds=None, max_steps=None)
+
+    def seeds(self, count: int) -> list[int]:
+        """Seeds of the references, never the original's own."""
+        own = self.recipe.seed if self.recipe else None
+        return [seed for seed in range(FIRST_SEED, FIRST_SEED + count + 1) if seed != own][:count]
+
+
+def price(retraining: Retraining) -> float | None:
+    """Seconds that one reference will take, from a few measured steps; None for a function of the user's.
+
+    Raises:
+        Unavailable: nothing is known about the training, or the architecture cannot be had afresh.
+    """
+    if retraining.function is not None:
+        return None
+    recipe = _recipe(retraining)
+    spent = [_timed(retraining, recipe, steps) for steps in (WARM_STEPS, PROBE_STEPS)]
+    total = max(1, round(recipe.epochs * len(retraining.retain) / recipe.batch_size / retraining.settings.accumulate))
+    return spent[-1] / min(PROBE_STEPS, total) * total
+
+
+def trained_references(
+    retraining: Retraining, count: int, *, run: RunDirectory | None, events: Events, desk: Desk
+) -> Iterator[ModelArtefact]:
+    """Train `count` references, or take up those that an interrupted run had finished."""
+    for number, seed in enumerate(retraining.seeds(count), start=1):
+        desk.stage(f"reference {number} of {count}")
+        place = run.path("references") / str(number) if run is not None else None
+        if place is not None and place.exists():
+            yield load_model(place)
+            continue
+        trained = _train(retraining, seed, number, run, events, desk)
+        recipe = replace(retraining.recipe, seed=seed) if retraining.recipe else None
+        artefact = replace(retraining.artefact, classifier=trained, source=f"trained here, seed {seed}", recipe=recipe)
+        if place is not None and run is not None:
+            save_whole(artefact, place)
+            shutil.rmtree(run.checkpoints / f"reference-{number}", ignore_errors=True)
+            artefact = replace(artefact, weights_sha256=load_model(place).weights_sha256)
+        yield artefact
+
+
+def save_whole(artefact: ModelArtefact, place: Path) -> None:
+    """Save a model so that its directory is either whole or absent."""
+    part = place.with_name(f".{place.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    artefact.save(artefact.classifier, part)
+    shutil.rmtree(place, ignore_errors=True)
+    part.rename(place)
+
+
+def _train(
+    retraining: Retraining, seed: int, number: int, run: RunDirectory | None, events: Events, desk: Desk
+) -> PixelClassifier:
+    if retraining.function is not None:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)  # in case the function leaves something to torch's own state
+            return fitted(retraining.function(retraining.retain, seed), retraining.artefact.classifier)
+    recipe = replace(_recipe(retraining), seed=seed)
+    model = retraining.artefact.fresh(seed)
+    train_model(
+        model,
+        retraining.retain,
+        recipe,
+        settings=retraining.unbounded,
+        key=f"reference-{number}",
+        checkpoints=run.checkpoints / f"reference-{number}" if run is not None else None,
+        events=events,
+        progress=desk.progress,
+    )
+    return model
+
+
+def _timed(retraining: Retraining, recipe: TrainRecipe, steps: int) -> float:
+    settings = replace(retraining.unbounded, max_steps=steps)
+    return train_model(retraining.artefact.fresh(0), retraining.retain, recipe, settings=settings).seconds
+
+
+def _recipe(retraining: Retraining) -> TrainRecipe:
+    if retraining.recipe is None:
+        raise Unavailable(
+            "reference: unavailable: no recipe: nobody said how the original was trained; "
+            "give one with --recipe-epochs, --recipe-lr ..., or your own --recipe-train-function"
+        )
+    return retraining.recipe

@@ -1,0 +1,56 @@
+"""Which pictures are in which batch: a pure function of (seed, phase, step), so that any step can be revisited."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from expunge.data.augment import augment
+from expunge.functional.seeding import derive_seed, generator
+from expunge.methods.phases import Labelled, Source
+
+
+class Stream:
+    """An endless sequence of passes over a source, each pass in its own order, cut into batches.
+
+    Every picture is seen exactly once per pass; a batch may straddle two passes, so none is dropped.
+
+    Args:
+        source: pictures, batch size, augmentation, order.
+        seed: of the run.
+        names: phase and source name; orders of different phases are independent.
+    """
+
+    def __init__(self, source: Source, seed: int, *names: str) -> None:
+        self.source, self.seed, self.names = source, seed, names
+        self._pass, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def index(self, batch: int) -> Tensor:
+        """Positions (int64 [b]) of the pictures of batch number `batch`."""
+        n, size = len(self.source.pictures), self.source.batch_size
+        positions = torch.arange(batch * size, (batch + 1) * size)
+        passes = positions // n
+        parts = [self._permutation(int(p))[positions[passes == p] % n] for p in passes.unique()]
+        return torch.cat(parts)
+
+    def read(self, batch: int, device: torch.device, layout: torch.memory_format) -> Labelled:
+        """The pictures of batch number `batch`, augmented, as float32 in 0..1 on `device`."""
+        index = self.index(batch)
+        pixels = self.source.pictures.pixels(index).to(device, non_blocking=True)
+        if self.source.augmentation is not None:
+            pixels = augment(pixels, self.source.augmentation, generator(self.seed, *self.names, "augment", batch))
+        x = pixels.to(torch.float32, memory_format=layout).div_(255)
+        return Labelled(x, self.source.pictures.labels[index].to(device))
+
+    def _permutation(self, number: int) -> Tensor:
+        if number != self._pass:
+            n = len(self.source.pictures)
+            order = generator(self.seed, *self.names, "order", number)
+            self._order = torch.randperm(n, generator=order) if self.source.shuffle else torch.arange(n)
+            self._pass = number
+        return self._order
+
+
+def batch_seed(seed: int, phase: str, batch: int) -> int:
+    """The seed a loss may use for its own randomness in micro-batch number `batch` of a phase."""
+    return derive_seed(seed, phase, "loss", batch)

@@ -1,0 +1,70 @@
+"""Forgetting scores that methods steer by, on losses of forget pictures and *tuning* non-members only.
+
+Arrays in, numbers out. What is reported about a model is measured elsewhere, on other pictures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def forgetting_target(
+    forget: Array, tuning: Array, forget_labels: Array, tuning_labels: Array
+) -> tuple[float, float]:
+    r"""How well low losses tell forget from tuning pictures, and how well they would after retraining.
+
+    A retrained model saw neither side, so that losses differ only as the two sides differ. What can be known of that
+    without retraining is the mix of labels: the target is the AUROC of tuning pictures, reweighted to the labels of
+    the forget set, against tuning pictures as they are.
+
+    Args:
+        forget, tuning: losses [n], [m].
+        forget_labels, tuning_labels: int [n, k], [m, k]; joint labels are the strata. Labels of the forget set that
+            no tuning picture has are left out of the target.
+
+    Returns:
+        AUROC of forget (members) against tuning, 0..1, and its estimated value for a retrained model.
+
+    Example:
+        >>> losses, labels = np.arange(4.0), np.zeros((4, 1), int)
+        >>> forgetting_target(losses, losses, labels, labels)
+        (0.5, 0.5)
+    """
+    m = len(tuning)
+    member = np.r_[np.ones(len(forget)), np.zeros(m)]
+    auroc = float(roc_auc_score(member, -np.r_[forget, tuning]))
+    _, strata = np.unique(np.r_[forget_labels, tuning_labels], axis=0, return_inverse=True)
+    strata = strata.ravel()
+    ours, theirs = (np.bincount(s, minlength=strata.max() + 1) for s in (strata[: len(forget)], strata[len(forget) :]))
+    weights = (ours / np.maximum(theirs, 1))[strata[len(forget) :]]
+    if not weights.any():
+        return auroc, 0.5
+    both = np.r_[np.ones(m), np.zeros(m)]
+    target = roc_auc_score(both, -np.r_[tuning, tuning], sample_weight=np.r_[weights, np.ones(m)])
+    return auroc, float(target)
+
+
+def published_forgetting_score(forget: Array, tuning: Array, *, seed: int = 0) -> float:
+    """|accuracy - .5| of a logistic regression that tells forget from tuning losses, as the published DLFD code has it.
+
+    Args:
+        forget, tuning: losses [n], [m]; the two sides are not balanced, which is one of its faults.
+        seed: of the 10 random splits (a tenth held out each).
+
+    Returns:
+        score in 0..0.5.
+
+    Reference: evaluation/mia.py of the published code; Choi and Na 2025, section on evaluation.
+    """
+    member = np.r_[np.zeros(len(tuning)), np.ones(len(forget))]
+    losses = np.r_[tuning, forget].reshape(-1, 1)
+    splits = StratifiedShuffleSplit(n_splits=10, random_state=seed)
+    accuracy = cross_val_score(LogisticRegression(), losses, member, cv=splits, scoring="accuracy")
+    return float(abs(0.5 - accuracy.mean()))

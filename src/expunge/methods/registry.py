@@ -1,0 +1,140 @@
+"""All methods by name, with their presets: the one list from which tables, help texts and docs are made.
+
+A new method is its module, its test, and one line here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from expunge.errors import MethodError
+from expunge.methods.dlfd import DLFD, PAPER, dlfd
+from expunge.methods.dlfd_published import PublishedDLFD, dlfd_published
+from expunge.methods.finetune import FineTune, finetune
+from expunge.methods.neggrad import NegGrad, neggrad
+from expunge.methods.phases import Context, Phases
+from expunge.methods.retrain import Retrain, retrain
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: its name (a preset's after a colon), default configuration and generator of phases."""
+
+    name: str
+    config: Any
+    phases: Callable[[Any, Context], Phases]
+
+    @property
+    def card(self) -> dict[str, str]:
+        """The method's docstring by section: summary, formula, cost, when it fails, source."""
+        return _card(inspect.getdoc(type(self.config)) or "")
+
+
+METHODS: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        Method("retrain", Retrain(), retrain),
+        Method("finetune", FineTune(), finetune),
+        Method("neggrad", NegGrad(), neggrad),
+        Method("dlfd", DLFD(), dlfd),
+        Method("dlfd:paper", PAPER, dlfd),
+        Method("dlfd:published", PublishedDLFD(), dlfd_published),
+    )
+}
+
+# Ranges (inclusive) of settings that mean the same in every method; a field that is not here is not a number.
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "epochs": (1e-6, 10_000),
+    "lr": (1e-9, 10),
+    "batch_size": (1, 65_536),
+    "transport_batch": (1, 65_536),
+    "weight_decay": (0, 1),
+    "radius": (0, 1),
+    "step_size": (0, 10),
+    "inner_steps": (0, 1000),
+    "transport_weight": (0, 1e6),
+    "class_weight_start": (0, 1e6),
+    "class_weight_end": (0, 1e6),
+    "clean_share": (0, 1),
+    "eta": (1e-6, 100),
+    "tolerance": (-1, 1),
+    "threshold": (0, 1),
+    "save_threshold": (0, 1),
+    "probe_every": (0, 1_000_000),
+    "probe_size": (10, 1_000_000),
+}
+
+
+def resolve_method(name: str, overrides: Mapping[str, object] | None = None) -> tuple[Method, Any]:
+    """The method called `name` and its configuration with `overrides` filled in.
+
+    Args:
+        name: e.g. `finetune` or `dlfd:paper`.
+        overrides: fields of the configuration; values may be text as typed by a user.
+
+    Raises:
+        MethodError: no such method or setting, or a value of the wrong type or out of range.
+
+    Example:
+        >>> resolve_method("finetune", {"lr": "0.05"})[1].lr
+        0.05
+    """
+    if name not in METHODS:
+        raise MethodError("method", expected=f"one of {', '.join(METHODS)}", came=repr(name))
+    method = METHODS[name]
+    hints = typing.get_type_hints(type(method.config))
+    values = {}
+    for key, value in (overrides or {}).items():
+        if key not in hints:
+            allowed = ", ".join(hints) or "none"
+            raise MethodError(f"{name}.{key}", expected=f"one of its settings ({allowed})", came=repr(key))
+        values[key] = _checked(f"{name}.{key}", key, hints[key], value)
+    return method, replace(method.config, **values)
+
+
+def describe_methods() -> list[dict[str, object]]:
+    """Name, settings with defaults, and card of every method, ready for JSON."""
+    return [
+        {"name": m.name, "settings": {f.name: getattr(m.config, f.name) for f in fields(m.config)}, **m.card}
+        for m in METHODS.values()
+    ]
+
+
+def _checked(field_name: str, key: str, hint: Any, value: object) -> object:
+    if typing.get_origin(hint) is typing.Literal:
+        allowed = typing.get_args(hint)
+        if value not in allowed:
+            raise MethodError(field_name, expected=f"one of {', '.join(map(str, allowed))}", came=repr(value))
+        return value
+    if isinstance(value, str):
+        try:
+            value = ast.literal_eval(value.capitalize() if value.lower() in {"true", "false", "none"} else value)
+        except (ValueError, SyntaxError):
+            raise MethodError(field_name, expected="a number, true, false or none", came=repr(value)) from None
+    options = typing.get_args(hint) or (hint,)
+    if value is None and type(None) in options or isinstance(value, bool) and bool in options:
+        return value
+    whole = int in options and float not in options
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise MethodError(field_name, expected="a whole number" if whole else "a number", came=repr(value))
+    low, high = LIMITS[key]
+    if not low <= value <= high:
+        raise MethodError(field_name, expected=f"a number from {low:g} to {high:g}", came=repr(value))
+    return value if whole else float(value)
+
+
+def _card(text: str) -> dict[str, str]:
+    """Sections of a method's docstring; a section starts at the margin with its title and a colon."""
+    body, _, _ = text.partition("\nArgs:\n")
+    summary, _, rest = body.partition("$$")
+    card = {"summary": " ".join(summary.split()), "formula": " ".join(rest.partition("$$")[0].split())}
+    for title in ("Cost", "Fails when", "Source", "Differs from"):
+        found = re.search(rf"^{title}[^:\n]*: (.*?)(?=^\S[^:\n]*: |\Z)", text, re.MULTILINE | re.DOTALL)
+        card[title.lower().replace(" ", "_")] = " ".join(found[1].split()) if found else ""
+    return card

@@ -1,0 +1,40 @@
+"""Retraining from scratch without the forget set: the reference that every other method is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from expunge.errors import Unavailable
+from expunge.methods.phases import Context, Edit, Phases, training_phase
+from expunge.models.classifier import PixelClassifier
+
+
+@dataclass(frozen=True)
+class Retrain:
+    """Train a freshly initialised model on the retain set with the recipe of the original.
+
+    Args:
+        epochs: passes over the retain set; None takes the recipe's own number.
+
+    Cost: as the original training, times the share of pictures retained.
+    Fails when: the recipe of the original is not known.
+    Source: the definition of unlearning itself (Cao and Yang 2015; Bourtoule et al. 2021, section III).
+    """
+
+    epochs: float | None = None
+
+
+def retrain(config: Retrain, context: Context) -> Phases:
+    """Reinitialise, then train by the recipe."""
+    if context.recipe is None:
+        raise Unavailable("retrain: no recipe: nobody said how the original was trained; give a recipe in the job")
+    recipe = context.recipe if config.epochs is None else replace(context.recipe, epochs=config.epochs)
+
+    def reinitialise(model: PixelClassifier) -> None:
+        with torch.no_grad():
+            model.load_state_dict(context.fresh(context.seed).state_dict())
+
+    yield Edit("reinitialise", reinitialise)
+    yield training_phase(recipe, context.task.retain)
