@@ -28,9 +28,7 @@ def pictures(n: int, *, seed: int = 0, size: int = 8, classes: tuple[int, ...] =
     labels = torch.stack([torch.randint(0, c, (n,), generator=made) for c in classes], dim=1)
     noise = torch.randint(0, 90, (n, 3, size, size), generator=made)
     pixels = (noise + 60 * labels[:, :1, None, None]).clamp(0, 255).to(torch.uint8)
-    spec = LabelSpec(
-        tuple(f"label{i}" for i in range(len(classes))), tuple(tuple(map(str, range(c))) for c in classes)
-    )
+    spec = LabelSpec(tuple(f"label{i}" for i in range(len(classes))), tuple(tuple(map(str, range(c))) for c in classes))
     ids = np.array([f"p{seed}-{i}" for i in range(n)])
     owners = np.array([f"s{seed}-{i // 4}" for i in range(n)])
     return PictureSet(ArraySource(pixels), torch.arange(n), labels, ids, owners, spec)

@@ -83,7 +83,12 @@ def story(given: ErasureTask, loss: Loss = PLAIN) -> Phases:
 
 def one_phase(given: ErasureTask, loss: Loss = PLAIN, **fields: object) -> Phases:
     phase = Train(
-        "only", {"retain": Source(given.retain, 8)}, "retain", loss, Optimizer(lr=0.05), steps=6 if "epochs" not in fields else None
+        "only",
+        {"retain": Source(given.retain, 8)},
+        "retain",
+        loss,
+        Optimizer(lr=0.05),
+        steps=6 if "epochs" not in fields else None,
     )
     yield replace(phase, **fields)  # type: ignore[arg-type]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-import ot
 import numpy as np
+import ot
 import pytest
 import torch
 

@@ -17,7 +17,8 @@ from tests.helpers import net, pictures, task
 def batch(probe: dict[str, float] | None = None) -> Batch:
     retain, forget = pictures(8, seed=1), pictures(8, seed=2)
     parts = {
-        name: Labelled(p.pixels(torch.arange(8)).float() / 255, p.labels) for name, p in (("retain", retain), ("forget", forget))
+        name: Labelled(p.pixels(torch.arange(8)).float() / 255, p.labels)
+        for name, p in (("retain", retain), ("forget", forget))
     }
     return Batch(parts, 0, 0.5, probe or {}, 0)
 
@@ -52,9 +53,7 @@ def test_perturbed_features_are_further_from_the_forget_set_in_transport() -> No
     model, seen = trained_pictures(config, given)
     model.eval()
     with torch.no_grad():
-        away, before, forget = (
-            model.features_and_logits(x)[0] for x in (seen, given["retain"].x, given["forget"].x)
-        )
+        away, before, forget = (model.features_and_logits(x)[0] for x in (seen, given["retain"].x, given["forget"].x))
         assert transport(away, forget) > transport(before, forget) + 1e-3
 
 
@@ -70,7 +69,7 @@ def test_the_perturbation_stays_in_its_box_and_in_the_range_of_pixels() -> None:
     given = batch()
     _, seen = trained_pictures(replace(PAPER, radius=0.03), given)
     assert (seen - given["retain"].x).abs().max() <= 0.03 + 1e-6
-    assert 0 <= seen.min() and seen.max() <= 1
+    assert seen.min() >= 0 and seen.max() <= 1
 
 
 def test_the_clean_share_is_left_alone() -> None:

@@ -45,23 +45,25 @@ class Part(BaseModel):
 class DataJob(Part):
     """Where the pictures are and what their columns mean."""
 
-    path: Annotated[Name, Flag("--data", "Parquet file(s), image folder, CSV of paths, saved dataset, or hub name.")]
+    path: Annotated[Name, Flag("--data", "Parquet, image folder, CSV of paths, saved dataset, or hub:OWNER/NAME.")]
     image: Annotated[Name, Flag("--image", "Column of the pictures.")] = "image"
     labels: Annotated[
         tuple[Name, ...], Field(min_length=1), Flag("--label", "Label column; repeat for several attributes.")
     ] = ("label",)
     subject: Annotated[Name | None, Flag("--subject", "Column that says who is on a picture.")] = None
     id: Annotated[Name | None, Flag("--id-column", "Column of picture ids [file name where unique, else row].")] = None
-    split: Annotated[Name | None, Flag("--split-column", "Column that says train, tuning or reporting.")] = "split"
+    split: Annotated[Name, Flag("--split-column", "Column that says which split a picture is in.")] = "split"
     train_split: Annotated[
-        tuple[Name, ...], Field(min_length=1), Flag("--train-split", "Split value(s) that the model was trained on.")
-    ] = ("train",)
+        tuple[Name, ...], Flag("--train-split", "Split value that the model was trained on [train].")
+    ] = ()
     tuning_split: Annotated[
-        tuple[Name, ...], Field(min_length=1), Flag("--tuning-split", "Split value(s) that may steer a method.")
-    ] = ("val",)
+        tuple[Name, ...], Flag("--tuning-split", "Split value of non-members that may steer a method [val].")
+    ] = ()
     reporting_split: Annotated[
-        tuple[Name, ...], Field(min_length=1), Flag("--reporting-split", "Split value(s) only ever measured on.")
-    ] = ("test",)
+        tuple[Name, ...], Flag("--reporting-split", "Split value of non-members that are only measured on [test].")
+    ] = ()
+    root: Annotated[Path | None, Flag("--root", "Folder that picture paths start from [that of the table].")] = None
+    config: Annotated[Name | None, Flag("--config", "Configuration of a hub dataset.")] = None
     size: Annotated[
         int | None, Field(ge=8, le=4096), Flag("--size", "Side of the pictures in pixels [the model's own, else 64].")
     ] = None
@@ -205,7 +207,6 @@ class Job(Part):
 
     out: Out = None
     data: DataJob
-    engine: EngineJob = EngineJob()
     seed: Seed = 0
     frozen: Frozen | None = None
 
@@ -216,7 +217,21 @@ class Job(Part):
         return {key: value for key, value in raw.items() if key != "kind"} if isinstance(raw, dict) else raw
 
 
-class TrainJob(Job):
+class ComputeJob(Job):
+    """A job that runs models."""
+
+    engine: EngineJob = EngineJob()
+
+
+class DrawJob(Job):
+    """Draw whole people at random from the training pictures, as a request."""
+
+    share: Annotated[
+        float, Field(gt=0, lt=1), Flag("--share", "Share of the training pictures that the people own at least.")
+    ] = 0.15
+
+
+class TrainJob(ComputeJob):
     """Train an original, or a reference without some pictures."""
 
     model: NewModelJob = NewModelJob()
@@ -229,7 +244,7 @@ class TrainJob(Job):
     ] = "ask"
 
 
-class EraseJob(Job):
+class EraseJob(ComputeJob):
     """Erase subjects or pictures from a model."""
 
     model: ModelJob
@@ -245,14 +260,18 @@ class EraseJob(Job):
         return parse_reference(raw)
 
 
-class AuditJob(Job):
+class AuditJob(ComputeJob):
     """Measure finished models."""
 
     models: Annotated[
-        tuple[Name, ...], Field(min_length=1), Flag("--model", "Model to audit: directory or factory; repeatable.")
+        tuple[Name, ...],
+        Field(min_length=1),
+        Flag("--model", "Model to audit: model directory, run directory, file of weights; repeatable."),
     ]
     original: Annotated[Name | None, Flag("--original", "The model before erasure, to compare with.")] = None
-    weights: Annotated[Path | None, Flag("--weights", "Weights of a factory's model.")] = None
+    factory: Annotated[
+        Name, Flag("--factory", "package.module:factory of the network, where models are files of weights.")
+    ] = "none"
     head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
     request: RequestJob = RequestJob()
     reference: Reference = ReferenceJob()

@@ -13,11 +13,16 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from expunge.app.job import AuditJob, EraseJob, Flag, Job, Prefix, TrainJob
+from expunge.app.job import AuditJob, DrawJob, EraseJob, Flag, Job, Prefix, TrainJob
 from expunge.errors import InputError
 
 JobT = TypeVar("JobT", bound=Job)
-KINDS: Mapping[type[Job], str] = {TrainJob: "train", EraseJob: "erase", AuditJob: "audit"}
+KINDS: Mapping[type[Job], str] = {
+    TrainJob: "train",
+    EraseJob: "erase",
+    AuditJob: "audit",
+    DrawJob: "draw-request",
+}
 CAME_LIMIT = 120
 UNION_MEMBERS = ("bool", "int", "float", "str")
 # pydantic's error types in our words
@@ -96,14 +101,14 @@ def to_yaml(fields: Mapping[str, Any]) -> str:
 
 
 def flatten(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings under dotted names.
+    """Leaves of nested mappings under dotted names; an empty mapping has none.
 
     Example:
         >>> list(flatten({"a": {"b": 1}, "c": [2]}))
         [('a.b', 1), ('c', [2])]
     """
     for key, value in fields.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

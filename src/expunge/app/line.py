@@ -26,7 +26,7 @@ from expunge.engine.settings import EngineSettings
 from expunge.methods.phases import Context, Edit, Phases
 from expunge.methods.registry import Method
 from expunge.models.classifier import PixelClassifier
-from expunge.models.load import ModelArtefact
+from expunge.models.artefact import ModelArtefact
 from expunge.types import ErasureTask
 
 

@@ -24,6 +24,8 @@ from expunge.errors import ExpungeError, Interrupted, RunDirectoryError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_TEXTS = ("no space left on device", "disk quota exceeded")
+# what never changes a result may differ when a run is resumed
+FREE = ("engine.checkpoint_seconds", "data.cache")
 LOCK, CHECKPOINTS = ".lock", "checkpoints"
 
 
@@ -107,6 +109,23 @@ def stored_job(out: Path) -> dict[str, Any] | None:
     return None
 
 
+def finished(out: Path, job: Mapping[str, Any]) -> bool:
+    """Whether the run at `out` is already done; then it must have been the same job.
+
+    Args:
+        out: the run directory.
+        job: the fields of the job with all decisions; what the inputs were (`frozen`) is not looked at.
+
+    Raises:
+        RunDirectoryError: it was another job.
+    """
+    if not (out / "job.yaml").exists():
+        return False
+    stored = stored_job(out) or {}
+    same_job(*({name: value for name, value in fields.items() if name != "frozen"} for fields in (stored, job)))
+    return True
+
+
 def same_job(stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to continue a run with anything but its own configuration.
 
@@ -118,7 +137,7 @@ def same_job(stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """
     before, after = dict(flatten(stored)), dict(flatten(now))
     for name in [*after, *(name for name in before if name not in after)]:
-        if before.get(name) != after.get(name):
+        if name not in FREE and before.get(name) != after.get(name):
             raise RunDirectoryError(
                 name,
                 expected=f"{before.get(name)!r} as when the run began",

@@ -27,7 +27,7 @@ PANELS: Mapping[str, str] = {
     "model": "Model",
     "models": "Model",
     "original": "Model",
-    "weights": "Model",
+    "factory": "Model",
     "head": "Model",
     "request": "Request",
     "without": "Request",

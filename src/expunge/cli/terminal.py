@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from expunge.app.desk import duration
 from expunge.engine.training import ProgressReport
 
 PLAIN_SECONDS = 10.0
@@ -87,18 +88,3 @@ class Terminal:
 
     def _plain(self, text: str) -> None:
         self.console.print(escape(text), soft_wrap=True, highlight=False)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    Example:
-        >>> duration(3.2), duration(75), duration(7300)
-        ('3 s', '1 min 15 s', '2 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -136,13 +136,17 @@ def _explicit(splits: Mapping[str, Sequence[str]], there: list[str]) -> dict[str
     if strange:
         raise DataError("splits", expected=f"the roles {_listed(ROLES)}", came=_listed(strange))
     if not splits.get("train"):
-        raise DataError("splits", expected="split values for the role train", came="none", remedy=f"the column has {_listed(there)}")
+        raise DataError(
+            "splits", expected="split values for the role train", came="none", remedy=f"the column has {_listed(there)}"
+        )
     pairs = [(str(value), role) for role, chosen in splits.items() for value in chosen]
     for value, role in pairs:
         if value not in there:
             raise DataError(f"splits.{role}", expected=f"one of the split values {_listed(there)}", came=repr(value))
     if len(dict(pairs)) != len(pairs):
-        raise DataError("splits", expected="every split value under one role", came=_listed([value for value, _ in pairs]))
+        raise DataError(
+            "splits", expected="every split value under one role", came=_listed([value for value, _ in pairs])
+        )
     return dict(pairs)
 
 
@@ -162,12 +166,21 @@ def _loose(values: Sequence[object]) -> Texts:
 
 
 def _missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or (isinstance(value, str) and not value.strip())
+    return (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or (isinstance(value, str) and not value.strip())
+    )
 
 
 def _text(name: str, row: int, value: object) -> str:
     if _missing(value):
-        raise DataError(name, expected="a value in every row", came=f"{value!r} in row {row}", remedy="fill it in or leave the row out")
+        raise DataError(
+            name,
+            expected="a value in every row",
+            came=f"{value!r} in row {row}",
+            remedy="fill it in or leave the row out",
+        )
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, str | bool | int | np.integer | np.bool_):

@@ -86,16 +86,21 @@ def from_tensors(
         DataError: a shape, dtype, role, id or label that does not fit.
 
     Example:
-        >>> data = from_tensors(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 1, 0]), roles=["train"] * 3 + ["tuning"])
+        >>> pixels, labels = torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 1, 0])
+        >>> data = from_tensors(pixels, labels, roles=["train"] * 3 + ["tuning"])
         >>> len(data.role("train")), data.pictures.spec.classes
         (3, (('0', '1'),))
     """
     if pixels.dtype != torch.uint8 or pixels.ndim != 4:
         remedy = "pictures in 0..1 become uint8 with (x * 255).round().to(torch.uint8)"
-        raise DataError("pixels", expected="uint8 [n, C, H, W]", came=f"{pixels.dtype} {list(pixels.shape)}", remedy=remedy)
+        raise DataError(
+            "pixels", expected="uint8 [n, C, H, W]", came=f"{pixels.dtype} {list(pixels.shape)}", remedy=remedy
+        )
     if pixels.shape[1] not in (1, 3):
         raise DataError("pixels", expected="1 or 3 channels in dimension 1", came=str(pixels.shape[1]))
     n = len(pixels)
+    if not n:
+        raise DataError("data", expected="at least one picture", came="none")
     codes = _codes(labels, n)
     store = PictureStore(pixels.detach().cpu().permute(0, 2, 3, 1).contiguous().numpy())
     owners = None if subjects is None else texts("subjects", _sized("subjects", subjects, n))

@@ -36,7 +36,7 @@ def decode(data: bytes, *, size: tuple[int, int], channels: int) -> Pixels:
     """Decode one picture: upright by its EXIF orientation, stretched to `size`, in 1 or 3 channels.
 
     Resizing is Pillow's antialiased bilinear; pictures more than twice as large are first shrunk by whole factors
-    (JPEG scaling, box). Transparency is dropped, 16-bit grey keeps its upper 8 bits, of an animation the first frame counts.
+    (JPEG scaling, box). Transparency is dropped, 16-bit grey keeps its upper 8 bits, an animation its first frame.
 
     Args:
         data: an encoded picture (JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF, JPEG 2000).

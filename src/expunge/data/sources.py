@@ -6,8 +6,7 @@ meaning of columns is checked before the first picture is decoded. No model and 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from expunge.data.columns import assign_roles, encode_labels, picture_ids, texts
+from expunge.data.columns import Codes, assign_roles, encode_labels, picture_ids, texts
 from expunge.data.dataset import Dataset, assemble
-from expunge.data.store import MEMORY_BYTES, Missing, PictureStore, Progress, open_store
+from expunge.data.encoded import TablePictures
+from expunge.data.store import MEMORY_BYTES, PictureStore, Progress, open_store
 from expunge.data.tables import Part, dataset_parts, open_parts
 from expunge.errors import DataError
 from expunge.types import LabelSpec, PictureSet
@@ -112,7 +112,7 @@ class _StoreSettings:
     memory_bytes: int
     progress: Progress | None
 
-    def open(self, pictures: _Pictures) -> PictureStore:
+    def open(self, pictures: TablePictures) -> PictureStore:
         return open_store(
             pictures,
             size=self.size,
@@ -133,13 +133,15 @@ def _build(parts: Sequence[Part], spec: DataSpec, settings: _StoreSettings) -> D
     codes, meaning = _labels(columns, parts, spec)
     owners = None if spec.subject is None else texts(spec.subject, columns[spec.subject])
     roles = assign_roles(None if spec.split is None else columns[spec.split], spec.splits, n)
-    pictures = _Pictures(parts, spec.image, n)
+    pictures = TablePictures(parts, spec.image, n)
     store = settings.open(pictures)
     ids = picture_ids(None if spec.id is None else columns[spec.id], pictures.paths)
     unreadable = [f"{ids[row]} (row {row}): {reason}" for row, reason in sorted(store.unreadable.items())]
     if unreadable and not spec.skip_unreadable:
         came = f"{unreadable[0]}{f' and {len(unreadable) - 1} more' if len(unreadable) > 1 else ''}"
-        raise DataError(spec.image, expected="readable pictures", came=came, remedy="mend them, or use --skip-unreadable")
+        raise DataError(
+            spec.image, expected="readable pictures", came=came, remedy="mend them, or use --skip-unreadable"
+        )
     everything = PictureSet(store, torch.arange(n), torch.from_numpy(codes), ids, owners, meaning)
     good = np.array([row not in store.unreadable for row in range(n)])
     arrays = {name: _array(values)[good] for name, values in columns.items()}
@@ -149,7 +151,13 @@ def _build(parts: Sequence[Part], spec: DataSpec, settings: _StoreSettings) -> D
 def _check_columns(parts: Sequence[Part], spec: DataSpec) -> None:
     if not spec.labels or len(set(spec.labels)) != len(spec.labels):
         raise DataError("labels", expected="one or more different label columns", came=str(list(spec.labels)))
-    named = {"image": (spec.image,), "labels": spec.labels, "subject": (spec.subject,), "split": (spec.split,), "id": (spec.id,)}
+    named = {
+        "image": (spec.image,),
+        "labels": spec.labels,
+        "subject": (spec.subject,),
+        "split": (spec.split,),
+        "id": (spec.id,),
+    }
     for part in parts:
         columns = _offered(part)
         for name, wanted in named.items():
@@ -188,7 +196,7 @@ def _spelled(codes: list[Any], names: Sequence[str] | None) -> list[Any]:
     return [names[code] if code is not None and 0 <= code < len(names) else None for code in codes]
 
 
-def _labels(columns: Columns, parts: Sequence[Part], spec: DataSpec) -> tuple[np.ndarray[Any, np.dtype[np.int64]], LabelSpec]:
+def _labels(columns: Columns, parts: Sequence[Part], spec: DataSpec) -> tuple[Codes, LabelSpec]:
     encoded = []
     for name in spec.labels:
         declared = {part.classes.get(name) for part in parts}
@@ -202,50 +210,3 @@ def _array(values: list[Any]) -> np.ndarray[Any, Any]:
     if all(value is None or isinstance(value, str) for value in values):
         return np.array(["" if value is None else value for value in values], dtype=np.str_)
     return np.array([np.nan if value is None else value for value in values])
-
-
-class _Pictures:
-    """The encoded pictures of a table, streamed; `paths` are known once they have been streamed."""
-
-    def __init__(self, parts: Sequence[Part], column: str, n: int) -> None:
-        self._parts, self._column, self._n = parts, column, n
-        self.paths: list[str] = []
-
-    def __len__(self) -> int:
-        return self._n
-
-    def batches(self, size: int) -> Iterator[list[bytes | Missing]]:
-        self.paths.clear()
-        for part in self._parts:
-            root = None if part.root is None else os.path.realpath(part.root)
-            for batch in part.read([self._column], size):
-                cells = [_cell(self._column, cell) for cell in batch[self._column]]
-                self.paths.extend(path for _, path in cells)
-                yield [_fetch(self._column, data, path, root) for data, path in cells]
-
-
-def _cell(column: str, cell: object) -> tuple[bytes | None, str]:
-    """Encoded bytes and path of a cell, each as far as it is there."""
-    if isinstance(cell, Mapping) and "bytes" in cell:
-        return cell["bytes"], cell.get("path") or ""
-    if isinstance(cell, bytes):
-        return cell, ""
-    if isinstance(cell, str) or cell is None:
-        return None, cell or ""
-    raise DataError(column, expected="encoded pictures or paths", came=f"a column of {type(cell).__name__}")
-
-
-def _fetch(column: str, data: bytes | None, path: str, root: str | None) -> bytes | Missing:
-    if data is not None:
-        return data
-    if not path:
-        return Missing("no picture in the table")
-    place = os.path.realpath(path if root is None else os.path.join(root, path))
-    # a table from elsewhere must not make us read files outside its folder
-    if root is not None and os.path.commonpath([root, place]) != root:
-        remedy = "set root to the folder that holds them"
-        raise DataError(column, expected=f"paths inside {root}", came=repr(path), remedy=remedy)
-    try:
-        return Path(place).read_bytes()
-    except OSError as error:
-        return Missing(error.strerror or "cannot be read")

@@ -72,7 +72,7 @@ class PictureStore:
         self._row_hashes = row_hashes
         with warnings.catch_warnings():  # a read-only array is fine: rows are only ever copied out of it
             warnings.simplefilter("ignore", UserWarning)
-            self._flat = torch.from_numpy(self.pixels).view(self.n, -1)
+            self._flat = torch.from_numpy(self.pixels).view(self.n, self.height * self.width * self.channels)
 
     def __len__(self) -> int:
         return int(self.n)
@@ -142,9 +142,18 @@ def keep_pixels(
     cache: Path | None = None,
     key: str = "",
 ) -> PictureStore:
-    """A store from batches of (pixels uint8 [b, h, w, c], row hashes uint8 [b, 16]); not asked for where `key` is in `cache`.
+    """A store from batches of pixels; what is in `cache` under `key` already is not asked for again.
 
-    Use `hashed` to add the hashes to batches of pixels.
+    Args:
+        batches: (pixels uint8 [b, h, w, c], row hashes uint8 [b, 16]); `hashed` adds the hashes.
+        shape: pictures, height, width, channels of all batches together.
+        memory_bytes: a larger store is mapped from its file.
+        unreadable: reasons by row; read after the last batch.
+        cache: folder of stores, or None.
+        key: hexadecimal name of this content in `cache`.
+
+    Raises:
+        DataError: the cache cannot be written.
     """
     unreadable = {} if unreadable is None else unreadable
     if cache is not None:

@@ -40,7 +40,7 @@ class Stored:
 
 def hash_row(picture: Pixels) -> Pixels:
     """First 16 bytes of the SHA-256 of one decoded picture, uint8 [16]."""
-    digest = hashlib.sha256(np.ascontiguousarray(picture)).digest()[:HASH_BYTES]
+    digest = hashlib.sha256(np.ascontiguousarray(picture).data).digest()[:HASH_BYTES]
     return np.frombuffer(digest, dtype=np.uint8)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import glob
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,9 @@ from typing import Any
 from expunge.errors import DataError
 
 HUB = "hub:"
-PICTURE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .gif .tif .tiff .ppm .pgm .avif .jp2".split())
+PICTURE_SUFFIXES = frozenset(
+    [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2"]
+)
 METADATA = "metadata.csv"
 Batches = Iterator[Mapping[str, list[Any]]]
 
@@ -199,7 +202,9 @@ def _exact(files: Sequence[Path]) -> dict[str, list[str]]:
     return {"train": [glob.escape(str(file.absolute())) for file in files]}
 
 
-def _part(split: str, features: Mapping[str, Any], read: Callable[[Sequence[str], int], Batches], root: Path | None) -> Part:
+def _part(
+    split: str, features: Mapping[str, Any], read: Callable[[Sequence[str], int], Batches], root: Path | None
+) -> Part:
     from datasets import ClassLabel, Value
 
     classes = {name: tuple(f.names) for name, f in features.items() if isinstance(f, ClassLabel)}
@@ -213,9 +218,14 @@ def reading(what: str) -> Iterator[None]:
     """Whatever goes wrong while `datasets` reads `what` becomes one `DataError` of one line."""
     import pyarrow as pa
 
+    log = logging.getLogger("datasets")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)  # it would print what is raised here as well
     try:
         yield
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, pa.ArrowException) as error:
         cause = error.__cause__ or error  # `datasets` wraps what pyarrow or pandas said
         reason = " ".join(str(cause).split())[:160] or type(cause).__name__
         raise DataError("data", expected="readable data", came=f"{reason} ({what})") from error
+    finally:
+        log.setLevel(level)

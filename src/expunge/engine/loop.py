@@ -10,7 +10,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-
 import torch
 from accelerate import Accelerator
 
@@ -203,7 +202,13 @@ class _Runner:
 
     def _finish_phase(self, phase: Phase, result: PhaseResult, costs: Costs) -> None:
         record = PhaseRecord(
-            phase.name, type(phase).__name__, result.steps, result.reason, costs.seconds, costs.model_seconds, costs.pictures
+            phase.name,
+            type(phase).__name__,
+            result.steps,
+            result.reason,
+            costs.seconds,
+            costs.model_seconds,
+            costs.pictures,
         )
         self.state.results.append({**vars(result), "probe": dict(result.probe), "tensors": dict(result.tensors)})
         self.state.records.append(asdict(record))
@@ -244,5 +249,3 @@ class _Runner:
 def differs(before: Weights, after: Weights) -> bool:
     """Whether any tensor changed, bit by bit."""
     return any(not torch.equal(before[name], after[name]) for name in before)
-
-

@@ -82,6 +82,6 @@ def _fast_bf16(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.get_device_capability()[0] >= 8
     if kind == "cpu":
-        flags = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell: fp32
+        flags: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell: fp32
         return bool(flags.get("avx512_bf16", False) or flags.get("amx_bf16", False))
     return False

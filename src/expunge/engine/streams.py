@@ -30,7 +30,7 @@ class Stream:
         n, size = len(self.source.pictures), self.source.batch_size
         positions = torch.arange(batch * size, (batch + 1) * size)
         passes = positions // n
-        parts = [self._permutation(int(p))[positions[passes == p] % n] for p in passes.unique()]
+        parts = [self._permutation(int(p))[positions[passes == p] % n] for p in torch.unique(passes)]
         return torch.cat(parts)
 
     def read(self, batch: int, device: torch.device, layout: torch.memory_format) -> Labelled:

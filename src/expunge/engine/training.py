@@ -104,9 +104,7 @@ class Trainer:
         self.settings, self.budget, self.events = settings, budget, events
         self.device = torch.device(settings.device)
         self.streams = {n: Stream(s, settings.seed, phase.name, n) for n, s in phase.sources.items()}
-        self.inputs = {
-            n: t.detach().clone().to(self.device).requires_grad_() for n, t in (phase.inputs or {}).items()
-        }
+        self.inputs = {n: t.detach().clone().to(self.device).requires_grad_() for n, t in (phase.inputs or {}).items()}
         trained: list[Tensor] = list(self.inputs.values()) or list(self._parameters())
         self._flags = [(p, p.requires_grad) for p in model.parameters()]
         chosen = {id(t) for t in trained}

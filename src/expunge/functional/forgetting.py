@@ -15,9 +15,7 @@ from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def forgetting_target(
-    forget: Array, tuning: Array, forget_labels: Array, tuning_labels: Array
-) -> tuple[float, float]:
+def forgetting_target(forget: Array, tuning: Array, forget_labels: Array, tuning_labels: Array) -> tuple[float, float]:
     r"""How well low losses tell forget from tuning pictures, and how well they would after retraining.
 
     A retrained model saw neither side, so that losses differ only as the two sides differ. What can be known of that

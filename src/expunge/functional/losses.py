@@ -24,7 +24,7 @@ def per_example_loss(logits: Tensor, labels: Tensor, *, sizes: Sequence[int]) ->
         >>> per_example_loss(torch.zeros(1, 4), torch.tensor([[2]]), sizes=(4,))
         tensor([1.3863])
     """
-    parts = logits.float().split(list(sizes), dim=1)
+    parts = torch.split(logits.float(), list(sizes), dim=1)
     losses = [cross_entropy(part, labels[:, i], reduction="none") for i, part in enumerate(parts)]
     return torch.stack(losses).mean(0)
 
@@ -50,7 +50,7 @@ def correct(logits: Tensor, labels: Tensor, *, sizes: Sequence[int], top: int = 
     """
     hits = [
         (part.topk(top, dim=1).indices == labels[:, i : i + 1]).any(1).float()
-        for i, part in enumerate(logits.float().split(list(sizes), dim=1))
+        for i, part in enumerate(torch.split(logits.float(), list(sizes), dim=1))
         if part.shape[1] > top
     ]
     return torch.stack(hits).mean(0) if hits else torch.full((len(logits),), torch.nan)

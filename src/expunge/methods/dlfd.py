@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from expunge.functional.losses import mean_loss, per_example_loss
 from expunge.functional.forgetting import forgetting_target
+from expunge.functional.losses import mean_loss, per_example_loss
 from expunge.functional.ot import Solver, transport
 from expunge.functional.perturb import ascend
 from expunge.functional.seeding import generator
@@ -155,16 +156,19 @@ def forgetting_probe(config: DLFD, task: SteeringTask, seed: int) -> Probe:
     tuning = _sample(task.tuning, config.probe_size, seed, "tuning")
 
     def measure(model: PixelClassifier) -> Mapping[str, float]:
-        losses = [
-            per_example_loss(predict(model, p).logits, p.labels, sizes=p.spec.sizes).double().numpy()
-            for p in (forget, tuning)
-        ]
-        auroc, target = forgetting_target(*losses, forget.labels.numpy(), tuning.labels.numpy())
+        auroc, target = forgetting_target(
+            _losses(model, forget), _losses(model, tuning), forget.labels.numpy(), tuning.labels.numpy()
+        )
         if config.target == "half":
             target = 0.5
         return {"auroc": auroc, "target": target, "gap": auroc - target}
 
     return Probe(config.probe_every, measure)
+
+
+def _losses(model: PixelClassifier, pictures: PictureSet) -> np.ndarray[Any, np.dtype[np.float64]]:
+    logits = predict(model, pictures).logits
+    return per_example_loss(logits, pictures.labels, sizes=pictures.spec.sizes).double().numpy()
 
 
 def _sample(pictures: PictureSet, size: int, seed: int, name: str) -> PictureSet:

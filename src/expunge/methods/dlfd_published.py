@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from expunge.functional.losses import correct, mean_loss, per_example_loss
 from expunge.functional.forgetting import published_forgetting_score
+from expunge.functional.losses import correct, mean_loss, per_example_loss
 from expunge.methods.phases import Batch, Context, Loss, Phases, Probe, Source, Train, unwrap
 from expunge.models.classifier import PixelClassifier, frozen
 from expunge.models.predict import predict

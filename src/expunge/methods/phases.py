@@ -215,4 +215,3 @@ def unwrap(model: nn.Module) -> PixelClassifier:
     if not isinstance(inner, PixelClassifier):
         raise TypeError(f"expected a PixelClassifier, came {type(inner).__name__}")
     return inner
-

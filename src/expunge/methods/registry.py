@@ -118,7 +118,7 @@ def _checked(field_name: str, key: str, hint: Any, value: object) -> object:
         except (ValueError, SyntaxError):
             raise MethodError(field_name, expected="a number, true, false or none", came=repr(value)) from None
     options = typing.get_args(hint) or (hint,)
-    if value is None and type(None) in options or isinstance(value, bool) and bool in options:
+    if (value is None and type(None) in options) or (isinstance(value, bool) and bool in options):
         return value
     whole = int in options and float not in options
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):

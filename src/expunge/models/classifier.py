@@ -70,7 +70,7 @@ class PixelClassifier(nn.Module):
         # not persistent: the saved artefact must have exactly the keys of the user's network
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(shape), persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).view(shape), persistent=False)
-        self.head_name = head if head is not None else find_head(net, spec.logits)
+        self.head_name = head if head is not None else find_head(net, spec, preprocessing)
         self.head  # noqa: B018  (fail now, not at the first batch, where the named layer does not exist)
 
     @property
@@ -115,25 +115,46 @@ def linear_layers(net: nn.Module) -> list[str]:
     return [name for name, module in net.named_modules() if _width(module) is not None]
 
 
-def find_head(net: nn.Module, logits: int) -> str:
-    """The last linear layer of `net` by name: the only one that answers with `logits` values, or the last such."""
-    fitting = [name for name, module in net.named_modules() if _width(module) == logits]
-    if fitting:
-        # Layers of the right width inside the trunk come before the head in every definition order we know;
-        # two at the very end (twin heads) cannot be told apart and are refused.
-        parents = {name.rpartition(".")[0] for name in fitting[-2:]}
-        if len(fitting) == 1 or len(parents) == 2 or fitting[-1] == linear_layers(net)[-1] and _sequential(net, fitting[-1]):
-            return fitting[-1]
+def find_head(net: nn.Module, spec: LabelSpec, preprocessing: Preprocessing) -> str:
+    """The linear layer whose output are the logits, found by showing the network one grey picture.
+
+    Raises:
+        ModelError: the network answers with another number of logits, or no single layer gives its answer.
+    """
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        return lambda module, args, output: outputs.__setitem__(name, output)
+
+    handles = [net.get_submodule(name).register_forward_hook(keep(name)) for name in linear_layers(net)]
+    try:
+        logits = _answer(net, preprocessing)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if logits.shape != (1, spec.logits):
+        raise ModelError("model", expected=f"{spec.logits} classes as in the data", came=f"an answer of {list(logits.shape)}")
+    fitting = [name for name, output in outputs.items() if torch.equal(output.flatten(1), logits)]
+    if len(fitting) == 1:
+        return fitting[0]
     raise ModelError(
         "head",
-        expected=f"exactly one last linear layer that answers with {logits} values",
-        came=f"{len(fitting)} candidates ({', '.join(fitting) or 'none'})",
+        expected="one linear layer whose output are the logits",
+        came=f"{len(fitting)} such ({', '.join(fitting) or 'none'})",
         remedy=f"name it with --head; linear layers are: {', '.join(linear_layers(net)) or 'none'}",
     )
 
 
-def _sequential(net: nn.Module, name: str) -> bool:
-    return isinstance(net.get_submodule(name.rpartition(".")[0]), nn.Sequential)
+def _answer(net: nn.Module, preprocessing: Preprocessing) -> Tensor:
+    parameter = next(net.parameters(), torch.empty(0))
+    picture = torch.zeros(1, preprocessing.channels, *preprocessing.size, device=parameter.device)
+    try:
+        with inference_mode_of(net), torch.no_grad():
+            answer = net(picture)
+    except Exception as error:  # whatever a network says about a shape it does not take
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError("model", expected=f"a network that takes {list(picture.shape)}", came=reason) from error
+    return answer if isinstance(answer, Tensor) else answer.logits  # type: ignore[no-any-return]
 
 
 def _width(module: nn.Module) -> int | None:

@@ -38,7 +38,7 @@ def predict(
     device = next(model.parameters()).device
     logits, kept = [], []
     with inference_mode_of(model), torch.no_grad():
-        for index in torch.arange(len(pictures)).split(batch_size):
+        for index in torch.split(torch.arange(len(pictures)), batch_size):
             x = pictures.pixels(index).to(device).float().div_(255)
             if features:
                 caught, answer = model.features_and_logits(x)

@@ -1,0 +1,88 @@
+"""Finished run directories, read back: what was asked, what was measured, where model and report are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from expunge.app.rundir import partial_of
+from expunge.engine.events import Events
+from expunge.errors import RunDirectoryError
+from expunge.models.artefact import ModelArtefact
+from expunge.models.load import load_model
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Args:
+        path: its directory.
+        job: the fields of its job, with all decisions.
+        metrics: its numbers; rows as they are in `metrics.json`.
+    """
+
+    path: Path
+    job: dict[str, Any]
+    metrics: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """`train`, `erase` or `audit`."""
+        return str(self.job["kind"])
+
+    @property
+    def report(self) -> Path | None:
+        """The report for people, where the run has one."""
+        place = self.path / "report.html"
+        return place if place.exists() else None
+
+    @cached_property
+    def model(self) -> ModelArtefact:
+        """The model that the run made.
+
+        Raises:
+            ModelError: it made none, or it cannot be read.
+        """
+        return load_model(self.path / "model")
+
+    def events(self) -> list[dict[str, object]]:
+        """What happened, with times."""
+        place = self.path / "events.jsonl"
+        return Events.read(place) if place.exists() else []
+
+    def summary(self) -> dict[str, Any]:
+        """The few values that a script needs."""
+        model = self.path / "model"
+        return {
+            "kind": self.kind,
+            "out": str(self.path),
+            "model": str(model) if model.exists() else None,
+            "report": str(self.report) if self.report else None,
+            "metrics": self.metrics,
+        }
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a finished run directory.
+
+    Args:
+        path: as given to `--out`.
+
+    Raises:
+        RunDirectoryError: there is none, or it is not finished.
+    """
+    place = Path(path)
+    if place.name.endswith(".partial") or (not place.exists() and partial_of(place).exists()):
+        raise RunDirectoryError("run", expected="a finished run", came=str(place), remedy="continue it with --resume")
+    try:
+        job = yaml.safe_load((place / "job.yaml").read_text(encoding="utf-8"))
+        metrics = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise RunDirectoryError("run", expected="a run directory", came=str(place)) from None
+    return Run(place, job, metrics)

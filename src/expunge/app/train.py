@@ -1,0 +1,126 @@
+"""Use case: train an original, or a reference that never sees some pictures, into a run directory.
+
+A job flows in, a finished run directory flows out; its `model/` knows the recipe, so that it can be retrained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from expunge.app.desk import Desk
+from expunge.app.freeze import decided, freeze, run_key
+from expunge.app.inputs import Known, check_answers, known_of, model_place, read_pictures
+from expunge.app.job import RequestJob, TrainJob
+from expunge.app.jobfile import job_fields
+from expunge.app.measure import plain, train_accuracies
+from expunge.app.references import save_whole
+from expunge.app.resolve import resolve_job
+from expunge.app.rundir import RunDirectory, check_out, finished, open_run
+from expunge.app.user import UserTrain, fitted, train_function
+from expunge.data.dataset import Dataset
+from expunge.engine.events import Events
+from expunge.engine.recipe import train_model
+from expunge.engine.settings import EngineSettings
+from expunge.models.classifier import PixelClassifier, Preprocessing
+from expunge.models.artefact import ModelArtefact
+from expunge.models.factory import built, factory
+from expunge.models.load import load_model, new_model, wrap_module
+from expunge.types import PictureSet, TrainRecipe
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that a training needs, loaded and checked."""
+
+    pictures: PictureSet
+    artefact: ModelArtefact
+    recipe: TrainRecipe
+    function: UserTrain | None
+    settings: EngineSettings
+    key: str
+
+
+def train_files(job: TrainJob, *, desk: Desk, resume: bool = False) -> Path:
+    """Train as `job` says; the answer is the finished run directory.
+
+    Raises:
+        InputError: anything about the job, its files or its directory; nothing is written then.
+        Interrupted: stopped from outside; can be resumed.
+    """
+    out = check_out(job.out, resume=resume)
+    job, settings = decided(job, out)
+    if finished(out, job_fields(job)):
+        return out
+    function = train_function(job.recipe.function) if job.recipe.function else None
+    data, pictures, found = _pictures(job, desk)
+    artefact = _fresh(job, data)
+    check_answers(artefact, pictures)
+    recipe = job.recipe.recipe(TrainRecipe(), job.seed) or TrainRecipe(seed=job.seed)
+    frozen = freeze(job, {"pictures": data.fingerprint, "weights": artefact.weights_sha256, **found.pop("inputs", {})})
+    training = Training(pictures, artefact, recipe, function, settings, run_key(frozen))
+    with open_run(out, frozen, resume=resume) as run:
+        model = _train(training, run, desk)
+        desk.stage("measuring")
+        metrics = {"format": 1, "kind": "train", "pictures": len(pictures), **found}
+        _finish(training, model, data, metrics, run)
+        return run.finish()
+
+
+def _pictures(job: TrainJob, desk: Desk) -> tuple[Dataset, PictureSet, dict[str, Any]]:
+    known = known_of(model_place(job.model.path), None, job.data.labels) if job.model.path else Known(None, None)
+    data = read_pictures(job.data, size=known.size(job.data.size), channels=3, desk=desk, spec=known.spec)
+    if job.without is None:
+        return data, data.role("train"), {}
+    request = RequestJob(file=job.without, near_copies=job.near_copies)
+    resolution, asked = resolve_job(request, data, desk=desk)
+    found = {"request": plain(resolution.findings), "inputs": {"request": asked}}
+    return data, resolution.task.retain, found
+
+
+def _fresh(job: TrainJob, data: Dataset) -> ModelArtefact:
+    """The network to train, freshly initialised."""
+    spec, shape = data.pictures.spec, Preprocessing((data.store.height, data.store.width))
+    if job.model.path is None:
+        return new_model(job.model.arch, spec, shape, seed=job.seed)
+    place = model_place(job.model.path)
+    if Path(place).is_dir():
+        known = load_model(place, spec=spec, head=job.model.head)
+        return replace(known, classifier=known.fresh(job.seed))
+    make = factory(place, logits=spec.logits)
+    with torch.random.fork_rng():
+        torch.manual_seed(job.seed)
+        net = built(make, place)
+    return wrap_module(net, spec, shape, head=job.model.head, factory=make)
+
+
+def _train(training: Training, run: RunDirectory, desk: Desk) -> PixelClassifier:
+    desk.stage("training")
+    model = training.artefact.classifier
+    if training.function is not None:
+        with torch.random.fork_rng():
+            torch.manual_seed(training.recipe.seed)
+            return fitted(training.function(training.pictures, training.recipe.seed), model)
+    train_model(
+        model,
+        training.pictures,
+        training.recipe,
+        settings=training.settings,
+        key=training.key,
+        checkpoints=run.checkpoints / "train",
+        events=Events(run.path("events.jsonl")),
+        progress=desk.progress,
+    )
+    return model
+
+
+def _finish(
+    training: Training, model: PixelClassifier, data: Dataset, metrics: dict[str, Any], run: RunDirectory
+) -> None:
+    recipe = None if training.function is not None else training.recipe
+    save_whole(replace(training.artefact, classifier=model, recipe=recipe), run.path("model"))
+    accuracies = train_accuracies(model, training.pictures, data, training.settings)
+    run.write_json("metrics.json", {**metrics, "accuracy": accuracies})

@@ -1,0 +1,160 @@
+"""The commands: which job or arguments each takes, which use case it calls, how its answer is shown."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar
+
+import typer
+
+from expunge.app.audit import audit_files
+from expunge.app.catalog import audit_cards, method_cards
+from expunge.app.demo import DemoSettings, demo
+from expunge.app.desk import Desk
+from expunge.app.draw import DrawJob, draw_request
+from expunge.app.erase import erase_files
+from expunge.app.job import AuditJob, EraseJob, Job, TrainJob
+from expunge.app.runs import load_run
+from expunge.app.train import train_files
+from expunge.app.versions import EXPUNGE
+from expunge.cli import tables
+from expunge.cli.flags import options, parameter, read_job
+from expunge.cli.session import Answer, conclude
+from expunge.cli.terminal import Terminal
+
+VERSION = EXPUNGE
+Values = Mapping[str, Any]
+JobT = TypeVar("JobT", bound=Job)
+JobT_contra = TypeVar("JobT_contra", bound=Job, contravariant=True)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its help, its flags, and what it does with them (answering with an exit code)."""
+
+    help: str
+    parameters: Sequence[inspect.Parameter]
+    run: Callable[[Values], int]
+
+
+class UseCase(Protocol[JobT_contra]):
+    """A use case on files: does the job, answers with the finished run directory."""
+
+    def __call__(self, job: JobT_contra, *, desk: Desk, resume: bool) -> Path: ...
+
+
+def _flag(text: str, help: str) -> Any:
+    return Annotated[bool, typer.Option(text, help=help, show_default=False, rich_help_panel="Run")]
+
+
+JSON = parameter("json", _flag("--json", "Print one final machine-readable line on stdout."), False)
+DEBUG = parameter("debug", _flag("--debug", "Show the traceback of a bug."), False)
+RESUME = parameter("resume", _flag("--resume", "Continue an interrupted run (or start it)."), False)
+YES = parameter("yes", _flag("--yes", "Answer questions with yes."), False)
+JOB = parameter(
+    "job",
+    Annotated[
+        str | None, typer.Option("--job", metavar="PATH", help="Job file (YAML); flags override its fields.", rich_help_panel="Run")
+    ],
+)
+
+
+def _job_command(kind: type[JobT], use: UseCase[JobT], help: str) -> Command:
+    def run(values: Values) -> int:
+        def work(terminal: Terminal) -> Answer:
+            place = use(read_job(kind, values), desk=terminal, resume=values["resume"])
+            return _shown(place, terminal, quiet=values["json"])
+
+        return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
+
+    return Command(help, [*options(kind), JOB, RESUME, YES, JSON, DEBUG], run)
+
+
+def _shown(place: Path, terminal: Terminal, *, quiet: bool) -> Answer:
+    finished = load_run(place)
+    terminal.bars.stop()
+    if not quiet:
+        tables.show_run(finished)
+    return finished.summary()
+
+
+def _list_command(cards: Callable[[], list[dict[str, object]]], help: str) -> Command:
+    def run(values: Values) -> int:
+        def work(_: Terminal) -> Answer:
+            found = cards()
+            if not values["json"]:
+                tables.show_cards(found)
+            return {"items": found}
+
+        return conclude(work, as_json=values["json"], debug=values["debug"])
+
+    return Command(help, [JSON, DEBUG], run)
+
+
+def _draw(values: Values) -> int:
+    def work(terminal: Terminal) -> Answer:
+        drawn = draw_request(read_job(DrawJob, values), desk=terminal)
+        if not values["json"]:
+            print(f"{drawn['subjects']} people with {drawn['pictures']} pictures: {drawn['out']}")
+        return drawn
+
+    return conclude(work, as_json=values["json"], debug=values["debug"])
+
+
+def _demo(values: Values) -> int:
+    def work(terminal: Terminal) -> Answer:
+        out = Path(values["out"])
+        place = demo(DemoSettings(out, seed=values["seed"], references=values["references"]), desk=terminal)
+        return _shown(place, terminal, quiet=values["json"])
+
+    return conclude(work, as_json=values["json"], debug=values["debug"], yes=True)
+
+
+def _option(annotation: Any, flag: str, help: str) -> Any:
+    return Annotated[annotation, typer.Option(flag, help=help, rich_help_panel="Run")]
+
+
+COMMANDS: Mapping[str, Command] = {
+    "erase": _job_command(
+        EraseJob,
+        erase_files,
+        "Erase people or pictures from a trained model, audit the result, write a report.\n\n"
+        "Example: `expunge erase --data faces.parquet --label age_class --subject identity --model runs/original "
+        "--request request.csv --reference runs/reference --out runs/erased`",
+    ),
+    "train": _job_command(
+        TrainJob,
+        train_files,
+        "Train an original, or (with --without) a reference that never sees some pictures.\n\n"
+        "Example: `expunge train --data faces.parquet --label age_class --subject identity --without request.csv "
+        "--seed 101 --out runs/reference`",
+    ),
+    "audit": _job_command(
+        AuditJob,
+        audit_files,
+        "Measure what finished models still know about the pictures of a request.\n\n"
+        "Example: `expunge audit --data faces.parquet --label age_class --subject identity --model runs/erased "
+        "--request request.csv --reference runs/reference --out runs/audit`",
+    ),
+    "methods": _list_command(method_cards, "List unlearning methods with their settings, cost, and when they fail."),
+    "audits": _list_command(audit_cards, "List what is measured, in which unit, and which values are good."),
+    "draw-request": Command(
+        "Draw whole people at random until a share of the training pictures is reached; write a request (a rehearsal).",
+        [*options(DrawJob), JOB, JSON, DEBUG],
+        _draw,
+    ),
+    "demo": Command(
+        "Synthetic faces: train, retrain, erase, audit, report; a few minutes on two cores. Run again to continue.",
+        [
+            parameter("out", _option(str, "--out", "Directory to write."), "expunge-demo"),
+            parameter("seed", _option(int, "--seed", "All randomness follows from it."), 0),
+            parameter("references", _option(int, "--references", "How many models to retrain."), 2),
+            JSON,
+            DEBUG,
+        ],
+        _demo,
+    ),
+}

@@ -1,0 +1,168 @@
+"""What a report is made of: numbers, arrays and strings, so that a report can be rendered, kept and tested anywhere.
+
+Everything flows in finished and measured; nothing here computes. No model, no tensor and no file may enter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from expunge.types import AuditRow
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Plain = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """What one model answered, for the figures.
+
+    Args:
+        forget_losses: loss of each forget picture, float [n], nats.
+        reporting_losses: loss of each reporting non-member, float [m], nats.
+        features: penultimate features of some pictures, float [s, d], or None; the same pictures, in the same
+            order, for every model.
+    """
+
+    forget_losses: Array
+    reporting_losses: Array
+    features: Array | None = None
+
+
+@dataclass(frozen=True)
+class PhaseLine:
+    """One phase of the method, as the engine recorded it.
+
+    Args:
+        name, kind: of the phase, e.g. `distance`, `Train`.
+        steps: optimizer steps.
+        reason: why it ended: `complete`, `stopped` (by its own rule) or `budget`.
+        seconds: wall-clock time.
+        model_seconds: the part of it spent computing.
+        pictures: pictures read.
+    """
+
+    name: str
+    kind: str
+    steps: int
+    reason: str
+    seconds: float
+    model_seconds: float = 0.0
+    pictures: int = 0
+
+
+@dataclass(frozen=True)
+class ProbePoint:
+    """What the method saw when it looked at its own progress, on tuning pictures only.
+
+    Args:
+        phase: name of the phase.
+        step: optimizer step within the phase.
+        values: what was measured; `target`, where there is one, is what the other values should come to.
+    """
+
+    phase: str
+    step: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PicturePair:
+    """A training picture and what the method made of it.
+
+    Args:
+        original, perturbed: uint8 [H, W, 3], [H, W, 1] or [H, W], the same shape.
+        caption: a few words; no name of a person.
+    """
+
+    original: Array
+    perturbed: Array
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Where the time went, in seconds; None where it was not measured.
+
+    Args:
+        method: making the model forget.
+        reference: training one reference, where one was trained in this run.
+        audit: measuring.
+        total: the whole run.
+    """
+
+    method: float
+    reference: float | None = None
+    audit: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that a report says.
+
+    Args:
+        run_id: what identifies the run, e.g. its key.
+        title: heading of the report.
+        method: name of the method, e.g. `dlfd:paper`.
+        method_summary: one sentence on what it does.
+        request: what was asked, plain values by name; lists of ids are shown in full.
+        findings: what resolving the request found, plain values by name: lists of ids or of mappings (`id`, `of`,
+            `owner`, ...), counts, sentences. Names that the report knows get a heading and an explanation.
+        rows_before, rows_after: audits of the original and of the unlearned model.
+        rows_references: audits of each retrained reference; empty where there is none.
+        rows_floor: distances between two references in `gap`, else in `value`; one row a pair or their mean.
+        before, after, reference: arrays for the figures.
+        changed: whether any weight differs from the original.
+        budget_hit: `max_seconds` or `max_steps` where the budget ended the method, else "".
+        created: when, as text; "" leaves it out.
+        feature_classes: int [s], class of each picture in `features`.
+        feature_forget: bool [s], which of them are forget pictures; None where unknown.
+        class_names: names of the classes of `feature_classes`.
+        pairs: perturbed pictures beside originals; empty unless pictures may be shown.
+        pairs_reason: why there are none; a default sentence where empty.
+        phases, probes: what the method did.
+        settings, versions, hashes: everything needed to repeat the run; nested settings are written with dots.
+        costs: time.
+        descriptions: a sentence for audits that the report does not know, by name.
+        notes: more sentences on limits.
+    """
+
+    run_id: str
+    title: str
+    method: str
+    method_summary: str
+    request: Plain
+    findings: Plain
+    rows_before: Sequence[AuditRow]
+    rows_after: Sequence[AuditRow]
+    before: ModelView
+    after: ModelView
+    changed: bool
+    costs: Costs
+    rows_references: Sequence[Sequence[AuditRow]] = ()
+    rows_floor: Sequence[AuditRow] = ()
+    reference: ModelView | None = None
+    budget_hit: str = ""
+    created: str = ""
+    feature_classes: Array | None = None
+    feature_forget: Array | None = None
+    class_names: Sequence[str] = ()
+    pairs: Sequence[PicturePair] = ()
+    pairs_reason: str = ""
+    phases: Sequence[PhaseLine] = ()
+    probes: Sequence[ProbePoint] = ()
+    settings: Plain = field(default_factory=dict)
+    versions: Plain = field(default_factory=dict)
+    hashes: Plain = field(default_factory=dict)
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether anything can be said against retraining."""
+        return len(self.rows_references) > 0

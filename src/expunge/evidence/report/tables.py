@@ -1,0 +1,170 @@
+"""Before, after and reference, put side by side: audit rows flow in, lines of a table flow out, as text.
+
+Nothing is measured here, and no line is left out because its number is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from expunge.evidence.report.data import ReportData
+from expunge.evidence.report.words import (
+    DIRECTION_WORDS,
+    MINUS,
+    NONE,
+    SPLIT_WORDS,
+    bounds,
+    number,
+    sample,
+    wording,
+)
+from expunge.types import AuditRow
+
+Key = tuple[str, str]
+
+REMEMBERS = frozenset({"mia_auroc", "mia_accuracy", "forgetting_score", "nomus", "tpr_at_1pct_fpr", "loss_gap"})
+GROUPS = (
+    ("forgets", "Does it still remember the erased pictures?"),
+    ("gap", "How far are its answers from a retrained model's?"),
+    ("works", "Is it still good at its task?"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, its interval, and the reason where there is no value."""
+
+    value: str
+    interval: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measure on one set of pictures."""
+
+    title: str
+    says: str
+    pictures: str
+    better: str
+    sample: str
+    before: Cell
+    after: Cell
+    reference: Cell
+    gap: Cell
+    floor: Cell
+    note: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Lines that answer one question."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def comparison(data: ReportData) -> tuple[Group, ...]:
+    """All audits of a report, grouped by the question they answer; empty groups are left out."""
+    before, after = by_key(data.rows_before), by_key(data.rows_after)
+    keys = list(dict.fromkeys([*after, *before]))
+    lines: dict[str, list[Line]] = {}
+    for key in keys:
+        lines.setdefault(group_of(key), []).append(_line(data, key, before.get(key), after.get(key)))
+    return tuple(Group(title, tuple(lines[name])) for name, title in GROUPS if name in lines)
+
+
+def by_key(rows: Iterable[AuditRow]) -> dict[Key, AuditRow]:
+    """Rows by name and split."""
+    return {(row.name, row.split): row for row in rows}
+
+
+def group_of(key: Key) -> str:
+    """Which question a measure answers."""
+    name, split = key
+    if name.startswith("js_"):
+        return "gap"
+    return "forgets" if name in REMEMBERS or split == "forget" else "works"
+
+
+def _line(data: ReportData, key: Key, before: AuditRow | None, after: AuditRow | None) -> Line:
+    row = after or before
+    if row is None:
+        raise KeyError(key)
+    words = wording(row.name, data.descriptions)
+    return Line(
+        title=words.title,
+        says=words.says,
+        pictures=SPLIT_WORDS.get(row.split, row.split),
+        better=DIRECTION_WORDS[row.direction],
+        sample=sample(row),
+        before=measured(before),
+        after=measured(after),
+        reference=_reference(data, key, row),
+        gap=_gap(data, after),
+        floor=_floor(data, key, row.unit),
+        note=row.note if row.value is not None else "",
+    )
+
+
+def measured(row: AuditRow | None) -> Cell:
+    """The value of a row, or why there is none."""
+    if row is None:
+        return Cell("not measured")
+    if row.value is None:
+        return Cell(NONE, reason=row.note or f"too few pictures (n = {row.n})")
+    return Cell(number(row.value, row.unit), bounds(row.low, row.high, row.unit))
+
+
+def _reference(data: ReportData, key: Key, row: AuditRow) -> Cell:
+    found = [rows[key] for rows in map(by_key, data.rows_references) if key in rows]
+    values = [each.value for each in found if each.value is not None]
+    if not data.has_reference:
+        return Cell("no reference")
+    if len(found) == 1:
+        return measured(found[0])
+    if not values:
+        return Cell(number(row.reference, row.unit)) if row.reference is not None else Cell(NONE, reason=_why(found))
+    mean = row.reference if row.reference is not None else sum(values) / len(values)
+    return Cell(number(mean, row.unit), bounds(min(values), max(values), row.unit), f"range of {len(values)} models")
+
+
+def _why(rows: Sequence[AuditRow]) -> str:
+    return rows[0].note if rows else "not measured on the reference"
+
+
+def _gap(data: ReportData, after: AuditRow | None) -> Cell:
+    if not data.has_reference:
+        return Cell("no reference")
+    if after is None or after.gap is None:
+        return Cell("\N{EM DASH}")
+    return Cell(number(after.gap, after.unit, sign=True), bounds(after.gap_low, after.gap_high, after.unit, sign=True))
+
+
+def _floor(data: ReportData, key: Key, unit: str) -> Cell:
+    """How far retrained models are from each other: nothing can be asked to come closer."""
+    if len(data.rows_references) < 2:
+        return Cell("\N{EM DASH}", reason="needs two references" if data.has_reference else "")
+    rows = [row for row in data.rows_floor if (row.name, row.split) == key]
+    found = [abs(d) for d in (floor_distance(row) for row in rows) if d is not None]
+    if not found:
+        return Cell("\N{EM DASH}")
+    spread = bounds(min(found), max(found), unit) if len(found) > 1 else _own_bounds(rows[0])
+    return Cell("\N{PLUS-MINUS SIGN}" + number(sum(found) / len(found), unit, sign=True).lstrip("+" + MINUS), spread)
+
+
+def floor_distance(row: AuditRow) -> float | None:
+    """The distance that a floor row states."""
+    return row.gap if row.gap is not None else row.value
+
+
+def _own_bounds(row: AuditRow) -> str:
+    if row.gap is not None:
+        return bounds(row.gap_low, row.gap_high, row.unit, sign=True)
+    return bounds(row.low, row.high, row.unit)
+
+
+def descriptions_of(groups: Sequence[Group]) -> Mapping[str, str]:
+    """What each measure says, once."""
+    return {line.title: line.says for group in groups for line in group.lines if line.says}
