@@ -251,6 +251,12 @@ BAD: list[tuple[str, Callable[[], Any], dict[str, Any], str]] = [
         {"classes": {"age": ("9", "11")}},
         "age: expected one of the classes 9, 11, came '10' in row 0",
     ),
+    (
+        "classes of no label",
+        table,
+        {"classes": {"sex": ("F", "M")}},
+        "classes: expected classes of the labels age, came 'sex'",
+    ),
     ("one class", lambda: table(age=["9"] * 6), {}, "age: expected two or more different classes, came 9"),
     ("subject missing", change("who", 1, None), {}, "who: expected a value in every row, came None in row 1"),
     (
@@ -355,7 +361,8 @@ BAD_FILES: list[tuple[Callable[[Path], str], str]] = [
     (written("f.csv", "image,age,image\n"), "expected a first line of distinct column names"),
     (written("f.csv", "image,age,who,part\n"), "expected at least one row"),
     (written("f.csv", 'image,age,who,part\n"a,b'), "expected readable data"),
-    (written("f.csv", "image,age,who,part\n1,2,3,4,5\n1,2,3,4,5,6\n"), "expected readable data"),
+    (written("f.csv", "image,age,who,part\n1,2,3,4,5\n1,2,3,4,5\n"), "expected 4 values in every row, came 5"),
+    (written("f.csv", "image,age,who,part\n1,2,3,4\n1,2,3,4,5\n"), "expected readable data"),
     (empty_folder, "expected pictures, parquet files or a saved data set in the folder"),
     (broken_saved, "expected readable data"),
 ]

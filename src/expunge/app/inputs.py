@@ -52,7 +52,12 @@ class Known:
 def read_pictures(
     job: DataJob, *, size: tuple[int, int], channels: int, desk: Desk, spec: LabelSpec | None = None
 ) -> Dataset:
-    """All pictures of a job, decoded; classes in the order of `spec` where a model knows them; what was left out is said."""
+    """All pictures of a job, decoded; what was left out is said.
+
+    Args:
+        job: where they are. size, channels: to decode to. desk: who listens.
+        spec: classes in the model's order, where it knows them.
+    """
     desk.stage("reading pictures")
     found = read_dataset(data_spec(job, spec), size=size, channels=channels, cache=job.cache)
     if found.unreadable:

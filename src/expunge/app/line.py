@@ -25,8 +25,8 @@ from expunge.engine.loop import Outcome, run_phases
 from expunge.engine.settings import EngineSettings
 from expunge.methods.phases import Context, Edit, Phases
 from expunge.methods.registry import Method
-from expunge.models.classifier import PixelClassifier
 from expunge.models.artefact import ModelArtefact
+from expunge.models.classifier import PixelClassifier
 from expunge.types import ErasureTask
 
 

@@ -20,8 +20,8 @@ from expunge.engine.events import Events
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
 from expunge.errors import Unavailable
-from expunge.models.classifier import PixelClassifier
 from expunge.models.artefact import ModelArtefact
+from expunge.models.classifier import PixelClassifier
 from expunge.models.load import load_model
 from expunge.types import PictureSet, TrainRecipe
 

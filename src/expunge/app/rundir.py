@@ -88,7 +88,10 @@ def check_out(out: Path | None, *, resume: bool) -> Path:
     if _holds_something(out) and not (resume and (out / "job.yaml").exists()):
         what = "a finished run" if (out / "job.yaml").exists() else "other files"
         raise RunDirectoryError(
-            "out (--out)", expected="a new or empty directory", came=f"{out}, which holds {what}", remedy="choose another"
+            "out (--out)",
+            expected="a new or empty directory",
+            came=f"{out}, which holds {what}",
+            remedy="choose another",
         )
     if _holds_something(unfinished) and not resume:
         raise RunDirectoryError(

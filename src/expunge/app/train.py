@@ -25,8 +25,8 @@ from expunge.data.dataset import Dataset
 from expunge.engine.events import Events
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
-from expunge.models.classifier import PixelClassifier, Preprocessing
 from expunge.models.artefact import ModelArtefact
+from expunge.models.classifier import PixelClassifier, Preprocessing
 from expunge.models.factory import built, factory
 from expunge.models.load import load_model, new_model, wrap_module
 from expunge.types import PictureSet, TrainRecipe
@@ -72,7 +72,8 @@ def train_files(job: TrainJob, *, desk: Desk, resume: bool = False) -> Path:
 
 def _pictures(job: TrainJob, desk: Desk) -> tuple[Dataset, PictureSet, dict[str, Any]]:
     known = known_of(model_place(job.model.path), None, job.data.labels) if job.model.path else Known(None, None)
-    data = read_pictures(job.data, size=known.size(job.data.size), channels=3, desk=desk, spec=known.spec)
+    channels = known.shape.channels if known.shape is not None else 3
+    data = read_pictures(job.data, size=known.size(job.data.size), channels=channels, desk=desk, spec=known.spec)
     if job.without is None:
         return data, data.role("train"), {}
     request = RequestJob(file=job.without, near_copies=job.near_copies)

@@ -57,7 +57,8 @@ YES = parameter("yes", _flag("--yes", "Answer questions with yes."), False)
 JOB = parameter(
     "job",
     Annotated[
-        str | None, typer.Option("--job", metavar="PATH", help="Job file (YAML); flags override its fields.", rich_help_panel="Run")
+        str | None,
+        typer.Option("--job", metavar="PATH", help="Job file (YAML); flags override it.", rich_help_panel="Run"),
     ],
 )
 

@@ -58,7 +58,9 @@ def parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parame
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def generated(function: Callable[[Mapping[str, Any]], int], parameters: Sequence[inspect.Parameter]) -> Callable[..., int]:
+def generated(
+    function: Callable[[Mapping[str, Any]], int], parameters: Sequence[inspect.Parameter]
+) -> Callable[..., int]:
     """A function with these parameters that hands all its arguments on as one mapping.
 
     Typer reads flags from signatures; this one is written from the fields of a job instead of a second time by hand.
@@ -166,4 +168,5 @@ def _help(flag: Flag, info: FieldInfo) -> str:
     told = isinstance(default, str | float) and not isinstance(default, bool) or type(default) is int
     notes = [*([", ".join(limits)] if limits else []), *([f"default: {default}"] if told else [])]
     # square brackets would be read as markup
-    return f"{flag.help.replace('[', '(').replace(']', ')')} {'; '.join(notes) and f'({"; ".join(notes)})'}".strip()
+    text = flag.help.replace("[", "(").replace("]", ")")
+    return f"{text} ({'; '.join(notes)})" if notes else text

@@ -1,4 +1,4 @@
-"""The command line: reads flags, calls a use case, prints its answer, exits with its code. Nothing else happens here."""
+"""The command line: reads flags, calls a use case, prints its answer, exits with its code; nothing else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = build()(words, prog_name="expunge", standalone_mode=False)
     except UsageError as error:
-        text = getattr(error, "format_message", lambda: str(error))()
+        text = str(getattr(error, "message", error))
         return failed(f"{text} (see expunge --help)", BAD_INPUT, as_json="--json" in words)
     except ExpungeError as error:
         return failed(str(error), error.exit_code, as_json="--json" in words)

@@ -61,7 +61,8 @@ class Terminal:
 
     def progress(self, report: ProgressReport) -> None:
         """Move the bar; without a terminal, write a line now and then."""
-        rate = f"{report.rate:,.0f} pictures/s" + (f", {duration(report.seconds_left)} left" if report.seconds_left else "")
+        left = f", {duration(report.seconds_left)} left" if report.seconds_left else ""
+        rate = f"{report.rate:,.0f} pictures/s{left}"
         if self.console.is_terminal:
             title = escape(f"{self.title} · {report.phase}")
             self.bars.update(self.task, description=title, completed=report.step, total=report.steps, rate=rate)

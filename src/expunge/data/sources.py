@@ -151,6 +151,9 @@ def _build(parts: Sequence[Part], spec: DataSpec, settings: _StoreSettings) -> D
 def _check_columns(parts: Sequence[Part], spec: DataSpec) -> None:
     if not spec.labels or len(set(spec.labels)) != len(spec.labels):
         raise DataError("labels", expected="one or more different label columns", came=str(list(spec.labels)))
+    for name in spec.classes:
+        if name not in spec.labels:
+            raise DataError("classes", expected=f"classes of the labels {', '.join(spec.labels)}", came=repr(name))
     named = {
         "image": (spec.image,),
         "labels": spec.labels,
@@ -202,7 +205,9 @@ def _labels(columns: Columns, parts: Sequence[Part], spec: DataSpec) -> tuple[Co
         declared = {part.classes.get(name) for part in parts}
         known = spec.classes.get(name) or (declared.pop() if len(declared) == 1 else None)
         encoded.append(encode_labels(name, columns[name], known))
-    return np.stack([codes for codes, _ in encoded], axis=1), LabelSpec(spec.labels, tuple(c for _, c in encoded))
+    return np.stack([codes for codes, _ in encoded], axis=1), LabelSpec(
+        tuple(spec.labels), tuple(c for _, c in encoded)
+    )
 
 
 def _array(values: list[Any]) -> np.ndarray[Any, Any]:

@@ -134,9 +134,12 @@ def _csv(file: Path, split: str) -> Part:
 
     separator = "\t" if file.suffix == ".tsv" else ","
     with reading(str(file)), file.open(encoding="utf-8-sig", newline="") as lines:
-        header = next(csv.reader(lines, delimiter=separator), [])
+        rows = (row for row in csv.reader(lines, delimiter=separator) if row)
+        header, first = next(rows, []), next(rows, [])
     if len(set(header)) != len(header) or not header:
         raise DataError("data", expected="a first line of distinct column names", came=f"{header} ({file})")
+    if len(first) > len(header):  # pandas would take the first value of every row for a row name, and shift the rest
+        raise DataError("data", expected=f"{len(header)} values in every row", came=f"{len(first)} ({file})")
     # everything as text: a subject "007" or a class "NA" must stay what it is
     texts = Features({name: Value("string") for name in header})
     options = {"data_files": _exact([file]), "features": texts, "sep": separator, "keep_default_na": False}
@@ -181,9 +184,10 @@ def _picture_folder(place: Path, split: str) -> Part:
 def _mapped(data: Any, split: str, root: Path | None) -> Part:
     def read(columns: Sequence[str], size: int) -> Batches:
         chosen = data.select_columns(list(columns)).with_format("arrow")
-        with reading("data"):
-            for start in range(0, len(data), size):
-                yield chosen[start : start + size].to_pydict()
+        for start in range(0, len(data), size):
+            with reading("data"):
+                batch = chosen[start : start + size].to_pydict()
+            yield batch
 
     return _part(split, data.features, read, root)
 
@@ -193,8 +197,13 @@ def _stream(builder: str, options: Mapping[str, Any], columns: Sequence[str], si
 
     with reading(what):
         stream = datasets.load_dataset(builder, streaming=True, split="train", **options).with_format("arrow")
-        for table in stream.iter(batch_size=size):
-            yield table.select(list(columns)).to_pydict()
+        tables = iter(stream.iter(batch_size=size))
+    while True:
+        with reading(what):  # never while somebody else runs: their errors are their own
+            table = next(tables, None)
+        if table is None:
+            return
+        yield table.select(list(columns)).to_pydict()
 
 
 def _exact(files: Sequence[Path]) -> dict[str, list[str]]:
@@ -223,7 +232,7 @@ def reading(what: str) -> Iterator[None]:
     log.setLevel(logging.CRITICAL + 1)  # it would print what is raised here as well
     try:
         yield
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, pa.ArrowException) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, csv.Error, pa.ArrowException) as error:
         cause = error.__cause__ or error  # `datasets` wraps what pyarrow or pandas said
         reason = " ".join(str(cause).split())[:160] or type(cause).__name__
         raise DataError("data", expected="readable data", came=f"{reason} ({what})") from error
