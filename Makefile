@@ -1,49 +1,60 @@
-# Everything a fresh machine with Python and make needs; `make demo` and `make test` set up what is missing.
+# Every target sets up what it needs: a virtual environment in .venv with the pinned versions of constraints.txt.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := .venv
+VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check bench torture adapters docs format setup clean
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test check lint format docs bench torture adapters clean
 
-setup: $(STAMP)
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
+setup: $(STAMP) ## make .venv and install expunge with its development tools
+
+# torch goes first, alone and pinned, so that nothing else decides which build of it is installed
 $(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@# torch first and pinned: a range would pull the build for GPUs, gigabytes of it
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, came '$(PYTHON)'; say make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/pip || { echo "making $(VENV)" && $(PYTHON) -m venv $(VENV); }
+	@echo "installing into $(VENV); this takes minutes the first time"
+	@$(PIP) $(TORCH)
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
 
-demo: $(STAMP)  ## train a small model on invented faces, erase people from it, write the report
+demo: $(STAMP) ## train on drawn faces, erase people, audit, report: under 5 minutes on 2 cores
 	$(BIN)/expunge demo --out runs/demo
 
-test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest -n 2 -m 'not torture'
+test: $(STAMP) ## all tests but the long fault tests
+	$(BIN)/python -m pytest -n $(WORKERS)
 
-check: $(STAMP)  ## format, lint, types, import rules, tests: what CI runs
+check: lint test ## format, lint, types, import rules, tests: what CI runs
+
+lint: $(STAMP) ## the same without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 -m 'not torture'
 
-format: $(STAMP)
-	$(BIN)/ruff format .
+format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## speed and memory against their thresholds; raw results in benchmarks/results
-	set -e; for script in precision transport speed memory copies; do $(BIN)/python benchmarks/$$script.py; done
-
-torture: $(STAMP)  ## long fault tests
-	$(BIN)/python -m pytest -m torture
-
-adapters:  ## timm and torchvision, in an environment of their own
-	tests/adapters/run.sh
-
-docs: $(STAMP)  ## regenerate what the docs say about the code
+docs: $(STAMP) ## write the generated parts of README.md and docs/ anew
 	$(BIN)/python docs/generate.py
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+bench: $(STAMP) ## speed and memory, both sides in one run, against thresholds; raw results in benchmarks/results
+	set -e; for script in precision transport speed memory copies; do $(BIN)/python benchmarks/$$script.py; done
+
+torture: $(STAMP) ## long fault tests: many kills at random moments, each resumed to the same end
+	$(BIN)/python -m pytest -n $(WORKERS) -m torture
+
+adapters: ## timm and torchvision, in an environment of their own
+	tests/adapters/run.sh
+
+clean: ## remove .venv and caches, not runs
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -160,7 +160,10 @@ def test_bad_places_and_files_are_one_line(factory: str, tmp_path: Path, saved: 
         (lambda: load_model("no.such:thing", spec=SPEC, weights=tmp_path / "torn.pth", preprocessing=shape), "damaged"),
         (lambda: load_model(factory, spec=SPEC, preprocessing=shape), "--weights"),
         (lambda: load_model(factory, spec=SPEC, weights=tmp_path / "none.pth", preprocessing=shape), "not there"),
-        (lambda: load_model(factory, spec=SPEC, weights=tmp_path / "torn.safetensors", preprocessing=shape), "safetensors"),
+        (
+            lambda: load_model(factory, spec=SPEC, weights=tmp_path / "torn.safetensors", preprocessing=shape),
+            "safetensors",
+        ),
         (lambda: load_model(saved, spec=TWO), "5 classes as in the data, came 3"),
         (lambda: new_model("resnet99", SPEC, SHAPE, seed=0), "resnet18-half"),
     ]
@@ -197,7 +200,17 @@ def test_a_module_in_hand_cannot_start_afresh_without_a_factory() -> None:
 @pytest.mark.parametrize(
     ("config", "head"),
     [
-        (ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=32, patch_size=8), "classifier"),
+        (
+            ViTConfig(
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=16,
+                image_size=32,
+                patch_size=8,
+            ),
+            "classifier",
+        ),
         (ConvNextConfig(hidden_sizes=[4, 4, 4, 4], depths=[1, 1, 1, 1]), "classifier"),
         (EfficientNetConfig(width_coefficient=0.1, depth_coefficient=0.1, image_size=32), "classifier"),
     ],

@@ -23,6 +23,7 @@ from expunge.app.resolve import resolve_job
 from expunge.app.results import erasure_metrics
 from expunge.app.rundir import RunDirectory, check_out, finished, open_run
 from expunge.app.user import train_function
+from expunge.engine.events import Events
 from expunge.engine.settings import EngineSettings
 from expunge.errors import InputError
 from expunge.evidence.report import render_report
@@ -84,6 +85,7 @@ def load(job: EraseJob, settings: EngineSettings, desk: Desk) -> tuple[Erasure, 
         key="",
     )
     inputs = {"pictures": data.fingerprint, "weights": artefact.weights_sha256, "request": asked}
+    inputs["recipe"] = run_key(plain(recipe)) if recipe is not None else "none"
     return erasure, inputs | {f"reference-{i}": r.weights_sha256 for i, r in enumerate(references, start=1)}
 
 
@@ -109,7 +111,7 @@ def write_results(
     """Model, numbers and report of a run."""
     desk.stage("writing the report")
     save_whole(replace(erasure.artefact, classifier=erased.model), run.path("model"))
-    metrics = erasure_metrics(erasure, erased)
-    run.write_json("metrics.json", metrics)
-    data = erasure_report(erasure, erased, metrics, frozen, show_faces=job.show_faces)
+    run.write_json("metrics.json", erasure_metrics(erasure, erased))
+    events = Events.read(run.path("events.jsonl"))
+    data = erasure_report(erasure, erased, frozen, events=events, show_faces=job.show_faces)
     render_report(data, run.path("report.html"))

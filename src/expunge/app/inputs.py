@@ -103,12 +103,12 @@ def load_for_data(model: ModelJob, job: DataJob, *, desk: Desk) -> tuple[Dataset
     return data, found
 
 
-def load_beside(paths: Sequence[str], factory: str, like: ModelArtefact, data: Dataset) -> tuple[ModelArtefact, ...]:
+def load_beside(paths: Sequence[str], factory: str | None, like: ModelArtefact, data: Dataset) -> tuple[ModelArtefact, ...]:
     """Further models of the same task: directories, finished runs, or weights of the same factory's network.
 
     Args:
         paths: where they are.
-        factory: `package.module:factory` of files of weights, or "" where there is none.
+        factory: `package.module:factory` of files of weights, where they are such.
         like: the model whose classes and preprocessing they share.
     """
     found = []
@@ -122,7 +122,7 @@ def load_beside(paths: Sequence[str], factory: str, like: ModelArtefact, data: D
             if known.spec is not None and known.spec != spec:
                 raise ModelError(path, expected=f"the classes {spec.classes}", came=f"{known.spec.classes}")
             artefact = load_model(place, spec=spec, preprocessing=known.shape or shape)
-        elif ":" not in factory:
+        elif factory is None or Path(factory).exists():
             raise ModelError(path, expected=f"a model directory with a {CONFIG}", came="none")
         else:
             artefact = load_model(factory, spec=spec, weights=weights_file(place), preprocessing=shape)

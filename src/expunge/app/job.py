@@ -135,6 +135,23 @@ class RecipeJob(Part):
         Name | None, Flag("--train-function", "Your own module:train(subset, seed) -> model instead of a recipe.")
     ] = None
 
+    @classmethod
+    def of(cls, recipe: TrainRecipe, function: str | None) -> RecipeJob:
+        """The fields of a recipe, all of them set."""
+        step = recipe.optimizer
+        return cls(
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+            lr=step.lr,
+            optimizer=step.kind,
+            momentum=step.momentum,
+            weight_decay=step.weight_decay,
+            schedule=step.schedule,
+            warmup=step.warmup,
+            augment=recipe.augmentation is not None,
+            function=function,
+        )
+
     def recipe(self, base: TrainRecipe | None, seed: int) -> TrainRecipe | None:
         """These fields over `base`; None where nothing at all is known about the training."""
         given = {name: value for name, value in self.model_dump(exclude={"function"}).items() if value is not None}
@@ -270,8 +287,8 @@ class AuditJob(ComputeJob):
     ]
     original: Annotated[Name | None, Flag("--original", "The model before erasure, to compare with.")] = None
     factory: Annotated[
-        Name, Flag("--factory", "package.module:factory of the network, where models are files of weights.")
-    ] = "none"
+        Name | None, Flag("--factory", "package.module:factory of the network, where models are files of weights.")
+    ] = None
     head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
     request: RequestJob = RequestJob()
     reference: Reference = ReferenceJob()

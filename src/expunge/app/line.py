@@ -7,7 +7,6 @@ both come through here. Reporting pictures are only observed: the method gets `t
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,25 +101,21 @@ def run_line(erasure: Erasure, *, run: RunDirectory | None, desk: Desk) -> Erase
     made = trained_references(erasure.retraining, erasure.train, run=run, events=events, desk=desk)
     references = (*erasure.references, *made)
     desk.stage("audit")
-    before, after = (observed(m, erasure) for m in (erasure.artefact.classifier, model))
-    beside = tuple(observed(reference.classifier, erasure) for reference in references)
+    events.write("audit_start")
+    before, after, *beside = (
+        watch(m, erasure.task, erasure.settings)
+        for m in (erasure.artefact.classifier, model, *(reference.classifier for reference in references))
+    )
     report = audit(before, after, beside, seed=erasure.settings.seed)
     events.write("audited", references=len(references))
-    return Erased(model, references, before, after, beside, report, outcome)
+    return Erased(model, references, before, after, tuple(beside), report, outcome)
 
 
-def observed(model: PixelClassifier, erasure: Erasure) -> Observation:
-    """What a model answers on all splits, computed as the engine computes; the model ends on the CPU."""
-    return watch(model, erasure.task, erasure.settings, features=True)
-
-
-def watch(model: PixelClassifier, task: ErasureTask, settings: EngineSettings, *, features: bool) -> Observation:
-    """What a model answers on all splits of a task, in the precision of `settings`."""
-    device = torch.device(settings.device)
-    model.to(device)
+def watch(model: PixelClassifier, task: ErasureTask, settings: EngineSettings) -> Observation:
+    """What a model answers on all splits of a task, with features; the model ends on the CPU."""
+    model.to(settings.device)
     try:
-        with torch.autocast(device.type, settings.dtype, enabled=settings.precision == "bf16"):
-            return observe(model, task, features=features)
+        return observe(model, task, features=True)
     finally:
         model.to("cpu")
 
@@ -145,16 +140,20 @@ def _erase(
 def _phases(erasure: Erasure) -> Phases:
     if erasure.method.name == "retrain" and erasure.retraining.function is not None:
         return _by_function(erasure)
+    return erasure.method.phases(erasure.config, context_of(erasure))
+
+
+def context_of(erasure: Erasure) -> Context:
+    """What the method may read; reporting pictures are not in it."""
     # a copy: whatever a method does with the original, the one that is measured stays as it was
     original = copy.deepcopy(erasure.artefact.classifier).eval().requires_grad_(False).to(erasure.settings.device)
-    context = Context(
+    return Context(
         task=erasure.task.steering,
         original=lambda: original,
         fresh=erasure.artefact.fresh,
         recipe=erasure.retraining.recipe,
         seed=erasure.settings.seed,
     )
-    return erasure.method.phases(erasure.config, context)
 
 
 def _by_function(erasure: Erasure) -> Phases:
@@ -169,10 +168,3 @@ def _by_function(erasure: Erasure) -> Phases:
         model.load_state_dict(fitted(trained, erasure.artefact.classifier).state_dict())
 
     yield Edit("retrain", retrain)
-
-
-def key_of(parts: Sequence[str]) -> str:
-    """One hash of several texts."""
-    import hashlib
-
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

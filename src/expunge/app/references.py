@@ -111,7 +111,7 @@ def _train(
             return fitted(retraining.function(retraining.retain, seed), retraining.artefact.classifier)
     recipe = replace(_recipe(retraining), seed=seed)
     model = retraining.artefact.fresh(seed)
-    train_model(
+    outcome = train_model(
         model,
         retraining.retain,
         recipe,
@@ -121,6 +121,7 @@ def _train(
         events=events,
         progress=desk.progress,
     )
+    events.write("reference_trained", seed=seed, steps=outcome.steps, seconds=round(outcome.seconds, 3))
     return model
 
 

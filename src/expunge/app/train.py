@@ -14,7 +14,7 @@ import torch
 from expunge.app.desk import Desk
 from expunge.app.freeze import decided, freeze, run_key
 from expunge.app.inputs import Known, check_answers, known_of, model_place, read_pictures
-from expunge.app.job import RequestJob, TrainJob
+from expunge.app.job import RecipeJob, RequestJob, TrainJob
 from expunge.app.jobfile import job_fields
 from expunge.app.measure import plain, train_accuracies
 from expunge.app.references import save_whole
@@ -52,14 +52,14 @@ def train_files(job: TrainJob, *, desk: Desk, resume: bool = False) -> Path:
         Interrupted: stopped from outside; can be resumed.
     """
     out = check_out(job.out, resume=resume)
-    job, settings = decided(job, out)
+    recipe = job.recipe.recipe(TrainRecipe(), job.seed) or TrainRecipe(seed=job.seed)
+    job, settings = decided(job.model_copy(update={"recipe": RecipeJob.of(recipe, job.recipe.function)}), out)
     if finished(out, job_fields(job)):
         return out
     function = train_function(job.recipe.function) if job.recipe.function else None
     data, pictures, found = _pictures(job, desk)
     artefact = _fresh(job, data)
     check_answers(artefact, pictures)
-    recipe = job.recipe.recipe(TrainRecipe(), job.seed) or TrainRecipe(seed=job.seed)
     frozen = freeze(job, {"pictures": data.fingerprint, "weights": artefact.weights_sha256, **found.pop("inputs", {})})
     training = Training(pictures, artefact, recipe, function, settings, run_key(frozen))
     with open_run(out, frozen, resume=resume) as run:

@@ -12,7 +12,7 @@ from rich.table import Table
 from expunge.app.results import TableRow, table_rows
 from expunge.app.runs import Run
 
-HEADLINES = ("accuracy", "mia_auroc", "forgetting_score", "nomus", "js_divergence")
+HEADLINES = ("accuracy", "mia_auroc", "forgetting_score", "nomus", "js_divergence", "distance")
 
 
 def show_run(run: Run) -> None:

@@ -90,7 +90,9 @@ def check_same(ours: PixelClassifier, saved: PixelClassifier, directory: Path) -
     described = [{k: (tuple(v.shape), v.dtype) for k, v in s.items()} for s in (a, b)]
     if described[0] != described[1]:
         differing = sorted(k for k in {*a, *b} if described[0].get(k) != described[1].get(k))
-        raise ModelError("save", expected="the same tensors as in memory", came=f"others in {directory}: {differing[:3]}")
+        raise ModelError(
+            "save", expected="the same tensors as in memory", came=f"others in {directory}: {differing[:3]}"
+        )
     if hash_state(a) != hash_state(b):
         raise ModelError("save", expected="the same weights as in memory", came=f"other values in {directory}")
 

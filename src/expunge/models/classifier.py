@@ -133,7 +133,9 @@ def find_head(net: nn.Module, spec: LabelSpec, preprocessing: Preprocessing) -> 
         for handle in handles:
             handle.remove()
     if logits.shape != (1, spec.logits):
-        raise ModelError("model", expected=f"{spec.logits} classes as in the data", came=f"an answer of {list(logits.shape)}")
+        raise ModelError(
+            "model", expected=f"{spec.logits} classes as in the data", came=f"an answer of {list(logits.shape)}"
+        )
     fitting = [name for name, output in outputs.items() if torch.equal(output.flatten(1), logits)]
     if len(fitting) == 1:
         return fitting[0]

@@ -50,7 +50,9 @@ def built(build: Build, name: str) -> nn.Module:
     except ModelError:
         raise
     except Exception as error:  # anything may go wrong in the user's code
-        raise ModelError("model", expected=f"{name} to build a network", came=f"{type(error).__name__}: {error}") from error
+        raise ModelError(
+            "model", expected=f"{name} to build a network", came=f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def write_weights(net: nn.Module, path: Path, *, wrapper: str) -> None:

@@ -63,7 +63,9 @@ def read_config(directory: Path) -> PretrainedConfig:
     try:
         raw = json.loads((directory / CONFIG).read_text())
         if "auto_map" in raw:
-            raise ModelError("model", expected="a network that transformers knows", came="one that brings code (auto_map)")
+            raise ModelError(
+                "model", expected="a network that transformers knows", came="one that brings code (auto_map)"
+            )
         config: PretrainedConfig = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         return config
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -106,7 +108,11 @@ def write_network(net: nn.Module, directory: Path, *, origin: Path | None, prepr
         preprocessing: written where the origin has no file for it.
     """
     for name in (CONFIG, PROCESSOR):
-        if origin is not None and (origin / name).exists() and (origin / name).resolve() != (directory / name).resolve():
+        if (
+            origin is not None
+            and (origin / name).exists()
+            and (origin / name).resolve() != (directory / name).resolve()
+        ):
             shutil.copyfile(origin / name, directory / name)
     if not (directory / CONFIG).exists():
         net.config.save_pretrained(directory)  # type: ignore[union-attr, operator]
@@ -181,5 +187,3 @@ def _untied(state: State) -> State:
         result[name] = value.clone() if value.data_ptr() in seen and value.numel() else value
         seen.add(value.data_ptr())
     return result
-
-

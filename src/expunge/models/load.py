@@ -159,7 +159,9 @@ def _from_factory(
     record = read_record(weights.parent)
     meaning, shape = spec or record.get("spec"), preprocessing or record.get("preprocessing")
     if meaning is None or shape is None:
-        raise ModelError("model", expected=f"classes and picture size for {name}", came="neither from the data nor a record")
+        raise ModelError(
+            "model", expected=f"classes and picture size for {name}", came="neither from the data nor a record"
+        )
     state, wrapper = read_weights(weights)
     make = factory(name, logits=meaning.logits)
 

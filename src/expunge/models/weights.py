@@ -53,9 +53,17 @@ def load_into(net: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """
     own = net.state_dict()
     missing, extra = [k for k in own if k not in state], [k for k in state if k not in own]
-    shapes = [f"{k} {list(state[k].shape)} for {list(own[k].shape)}" for k in own if k in state and state[k].shape != own[k].shape]
+    shapes = [
+        f"{k} {list(state[k].shape)} for {list(own[k].shape)}"
+        for k in own
+        if k in state and state[k].shape != own[k].shape
+    ]
     if missing or extra or shapes:
-        parts = [f"{name}: {', '.join(keys[:3])}" for name, keys in (("missing", missing), ("unknown", extra), ("shapes", shapes)) if keys]
+        parts = [
+            f"{name}: {', '.join(keys[:3])}"
+            for name, keys in (("missing", missing), ("unknown", extra), ("shapes", shapes))
+            if keys
+        ]
         raise ModelError(
             "weights", expected=f"the {len(own)} tensors of the architecture", came=f"in {source} {'; '.join(parts)}"
         )

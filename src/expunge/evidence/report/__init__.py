@@ -1,0 +1,22 @@
+"""The report of a run: plain numbers in, one self-contained HTML page out. No model may enter."""
+
+from expunge.evidence.report.data import (
+    Costs,
+    ModelView,
+    PhaseLine,
+    PicturePair,
+    ProbePoint,
+    ReportData,
+)
+from expunge.evidence.report.render import render_report, report_html
+
+__all__ = [
+    "Costs",
+    "ModelView",
+    "PhaseLine",
+    "PicturePair",
+    "ProbePoint",
+    "ReportData",
+    "render_report",
+    "report_html",
+]

@@ -86,7 +86,7 @@ def _review(data: ReportData) -> Alert | None:
     return Alert(
         "review",
         "warning",
-        f"{counted(near, 'picture')} for a person to look at",
+        f"{counted(near, 'near copy', 'near copies')} for a person to decide on",
         "Near copies of erased pictures, listed under other names, are still among the pictures that the model may "
         "remember.",
         "Look at the list below; to erase them too, repeat the run with near copies moved.",

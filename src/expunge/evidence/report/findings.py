@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from expunge.evidence.report.words import counted, plain_text
+from expunge.evidence.report.words import counted, named, plain_text
 
 KNOWN: Mapping[str, tuple[str, str]] = {
     "exact_moved": (
@@ -29,6 +29,15 @@ KNOWN: Mapping[str, tuple[str, str]] = {
         "The model saw these pictures in training as copies, so they cannot serve as pictures it never saw.",
     ),
     "unreadable": ("Unreadable pictures, skipped", "These files could not be decoded and were left out throughout."),
+}
+
+COLUMNS: Mapping[str, str] = {
+    "id": "Picture",
+    "of": "Copy of",
+    "owner": "Listed under",
+    "of_owner": "Erased for",
+    "split": "Was in",
+    "role": "Was in",
 }
 
 
@@ -67,9 +76,9 @@ def found(findings: Mapping[str, object]) -> Found:
         elif isinstance(value, list | tuple):
             tables.append(_table(key, value))
         elif isinstance(value, Mapping):
-            facts += [(f"{_named(key)}, {_named(str(k))}", plain_text(v)) for k, v in value.items()]
+            facts += [(f"{named(key)}, {named(str(k))}", plain_text(v)) for k, v in value.items()]
         else:
-            facts.append((_named(key), plain_text(value)))
+            facts.append((named(key), plain_text(value)))
     return Found(tuple(tables), tuple(facts), tuple(sentences))
 
 
@@ -85,12 +94,8 @@ def _entries(value: object) -> Sequence[object]:
 
 
 def _table(key: str, entries: Sequence[object]) -> FoundTable:
-    title, says = KNOWN.get(key, (_named(key), ""))
+    title, says = KNOWN.get(key, (named(key), ""))
     maps = [entry if isinstance(entry, Mapping) else {"picture": entry} for entry in entries]
     columns = tuple(dict.fromkeys(str(column) for entry in maps for column in entry))
     rows = tuple(tuple(plain_text(entry.get(column)) for column in columns) for entry in maps)
-    return FoundTable(f"{title}: {counted(len(rows), 'picture')}", says, tuple(map(_named, columns)), rows)
-
-
-def _named(key: str) -> str:
-    return key.replace("_", " ").capitalize()
+    return FoundTable(f"{title}: {counted(len(rows), 'picture')}", says, tuple(COLUMNS.get(column, named(column)) for column in columns), rows)

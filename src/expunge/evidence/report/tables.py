@@ -127,7 +127,7 @@ def _reference(data: ReportData, key: Key, row: AuditRow) -> Cell:
     if not values:
         return Cell(number(row.reference, row.unit)) if row.reference is not None else Cell(NONE, reason=_why(found))
     mean = row.reference if row.reference is not None else sum(values) / len(values)
-    return Cell(number(mean, row.unit), bounds(min(values), max(values), row.unit), f"range of {len(values)} models")
+    return Cell(number(mean, row.unit), bounds(min(values), max(values), row.unit))
 
 
 def _why(rows: Sequence[AuditRow]) -> str:

@@ -25,7 +25,9 @@ class Wording:
 
 WORDINGS: Mapping[str, Wording] = {
     "accuracy": Wording("Right answers", "Share of pictures that the model classifies correctly."),
-    "top2_accuracy": Wording("Right within two guesses", "Share of pictures whose class is among the two best guesses."),
+    "top2_accuracy": Wording(
+        "Right within two guesses", "Share of pictures whose class is among the best two guesses."
+    ),
     "ece": Wording("Miscalibration", "How far the stated confidence is from how often the model is right."),
     "mia_auroc": Wording(
         "Membership attack: ranking",
@@ -115,6 +117,17 @@ def counted(n: int, singular: str, plural: str = "") -> str:
         ('1 picture', '1,200 people')
     """
     return f"{n:,} {singular if n == 1 else plural or singular + 's'}"
+
+
+def named(key: str) -> str:
+    """A key of a mapping as a heading.
+
+    Example:
+        >>> named("exact_moved")
+        'Exact moved'
+    """
+    text = key.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
 
 
 def sample(row: AuditRow) -> str:

@@ -1,0 +1,139 @@
+"""Writes what README.md and docs/ say about the code from the code: methods, audits and the command line.
+
+The registries and the commands flow in, Markdown flows out: between `<!-- generated: NAME -->` and
+`<!-- end of NAME -->` everything is written anew. `make docs` runs it; a test fails where the pages are stale.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from expunge.audits.registry import describe_audits
+from expunge.cli.main import build
+from expunge.methods.registry import describe_methods
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/methods.md", "docs/audits.md", "docs/cli.md")
+DIRECTIONS = {"higher": "higher", "lower": "lower", "reference": "near the reference"}
+
+Card = Mapping[str, Any]
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table; bars inside cells are escaped."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop."""
+    return f"{text.partition('. ')[0].rstrip('.')}."
+
+
+def number(value: object) -> str:
+    """A setting as a reader would type it."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def parent(card: Card, cards: list[Card]) -> Card | None:
+    """The method that this one is a preset of, sharing its settings."""
+    name = card["name"].partition(":")[0]
+    found = next((other for other in cards if other["name"] == name), None)
+    return found if found is not card and found and found["settings"].keys() == card["settings"].keys() else None
+
+
+def changes(card: Card, base: Card) -> str:
+    """The settings in which a preset differs from its method."""
+    different = {k: v for k, v in card["settings"].items() if v != base["settings"][k]}
+    return ", ".join(f"`{k}={number(v)}`" for k, v in different.items())
+
+
+def methods() -> str:
+    """One row a method."""
+    cards = [dict(card) for card in describe_methods()]
+    rows = []
+    for card in cards:
+        base = parent(card, cards)
+        what = f"`{base['name']}` with the paper's settings: {changes(card, base)}" if base else None
+        rows.append((f"`{card['name']}`", what or first_sentence(card["summary"]), card["source"]))
+    return table(("method", "what it does", "source"), rows)
+
+
+def method_pages() -> str:
+    """One section a method: formula, settings, cost, weakness, source."""
+    cards = [dict(card) for card in describe_methods()]
+    return "\n\n".join(part for card in cards for part in _method(card, parent(card, cards)))
+
+
+def _method(card: Card, base: Card | None) -> Iterator[str]:
+    yield f"## `{card['name']}`"
+    if base:
+        yield f"`{base['name']}` with other settings: {changes(card, base)}."
+        return
+    yield card["summary"]
+    if card["formula"]:
+        yield f"$$\n{card['formula']}\n$$"
+    yield table(("setting", "default"), [(f"`{k}`", f"`{number(v)}`") for k, v in card["settings"].items()])
+    titles = (("Cost", "cost"), ("Fails when", "fails_when"), ("Source", "source"), ("Differs", "differs_from"))
+    yield "\n".join(f"- **{title}**: {card[key]}" for title, key in titles if card[key])
+
+
+def audits() -> str:
+    """One row a measured value."""
+    rows = [
+        (f"`{a['name']}`", a["description"], a["unit"], DIRECTIONS[a["direction"]], a["source"])
+        for a in describe_audits()
+    ]
+    return table(("value", "what it says", "unit", "good is", "source"), rows)
+
+
+def commands() -> str:
+    """One section a command, one table a group of its flags."""
+    group: Any = typer.main.get_command(build())
+    return "\n\n".join(part for name, command in group.commands.items() for part in _command(name, command))
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    yield f"## `expunge {name}`"
+    yield str(command.help)
+    panels: dict[str, list[tuple[str, ...]]] = {}
+    for option in command.params:
+        flags = ", ".join(f"`{flag}`" for flag in [*option.opts, *option.secondary_opts])
+        panels.setdefault(getattr(option, "rich_help_panel", None) or "Run", []).append((flags, option.help or ""))
+    for title, rows in panels.items():
+        yield f"**{title}**"
+        yield table(("flag", "meaning"), rows)
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "methods": methods,
+    "method pages": method_pages,
+    "audits": audits,
+    "commands": commands,
+}
+
+
+def renewed(text: str) -> str:
+    """A page with its generated blocks written anew."""
+
+    def block(found: re.Match[str]) -> str:
+        return f"<!-- generated: {found[1]} -->\n\n{BLOCKS[found[1]]()}\n\n<!-- end of {found[1]} -->"
+
+    return re.sub(r"<!-- generated: (.+?) -->.*?<!-- end of \1 -->", block, text, flags=re.DOTALL)
+
+
+def stale() -> list[str]:
+    """Pages that do not say what the code says."""
+    return [page for page in PAGES if renewed(text := (ROOT / page).read_text()) != text]
+
+
+if __name__ == "__main__":
+    for page in stale():
+        (ROOT / page).write_text(renewed((ROOT / page).read_text()))
+        print(f"written: {page}", file=sys.stderr)

@@ -1,0 +1,119 @@
+"""Use case: measure finished models, however they were made, with or without retrained references.
+
+A job flows in, a run directory flows out. The models are only looked at; which method made them is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from expunge.app.desk import Desk
+from expunge.app.freeze import decided, freeze
+from expunge.app.inputs import load_beside, load_for_data
+from expunge.app.job import AuditJob, ModelJob
+from expunge.app.jobfile import job_fields
+from expunge.app.line import watch
+from expunge.app.measure import plain
+from expunge.app.resolve import resolve_job
+from expunge.app.results import FORMAT, reference_names
+from expunge.app.rundir import check_out, finished, open_run
+from expunge.audits.run import AuditReport, audit
+from expunge.data.dataset import Dataset
+from expunge.data.requests import Resolution
+from expunge.engine.settings import EngineSettings
+from expunge.errors import InputError
+from expunge.models.artefact import ModelArtefact
+from expunge.types import SPLITS
+
+
+def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
+    """Audit as `job` says; the answer is the finished run directory.
+
+    Raises:
+        InputError: anything about the job, its files or its directory; nothing is written then.
+    """
+    out = check_out(job.out, resume=resume)
+    job, settings = decided(job, out)
+    if finished(out, job_fields(job)):
+        return out
+    if job.reference.train:
+        remedy = "train them with `expunge train --without REQUEST`"
+        raise InputError("reference (--reference)", expected="paths of models", came="train", remedy=remedy)
+    data, models, original, references = _models(job, desk)
+    resolution, asked = resolve_job(job.request, data, desk=desk)
+    inputs = {"pictures": data.fingerprint, "request": asked}
+    inputs |= {f"model-{i}": m.weights_sha256 for i, m in enumerate((*original, *models, *references), start=1)}
+    with open_run(out, freeze(job, inputs), resume=resume) as run:
+        reports = audit_models(models, original, references, resolution, settings=settings, desk=desk)
+        named = dict(zip(names_of(job.models), reports, strict=True))
+        run.write_json("metrics.json", _metrics(named, resolution, references))
+        return run.finish()
+
+
+def audit_models(
+    models: Sequence[ModelArtefact],
+    original: Sequence[ModelArtefact],
+    references: Sequence[ModelArtefact],
+    resolution: Resolution,
+    *,
+    settings: EngineSettings,
+    desk: Desk,
+) -> list[AuditReport]:
+    """One report for every model; `original` holds the model before erasure, or nothing."""
+    desk.stage("looking at references")
+    task = resolution.task
+    before = [watch(model.classifier, task, settings) for model in original]
+    beside = [watch(model.classifier, task, settings) for model in references]
+    reports = []
+    for number, model in enumerate(models, start=1):
+        desk.stage(f"auditing model {number} of {len(models)}")
+        after = watch(model.classifier, task, settings)
+        reports.append(audit(before[0] if before else None, after, beside, seed=settings.seed))
+    return reports
+
+
+def names_of(paths: Sequence[str]) -> list[str]:
+    """A short name for every model: the last part of its path that tells it from the others.
+
+    Example:
+        >>> names_of(["runs/a", "runs/b"]), names_of(["a/model", "b/model"])
+        (['a', 'b'], ['a/model', 'b/model'])
+    """
+    for parts in range(1, 20):
+        short = ["/".join(Path(path).parts[-parts:]) for path in paths]
+        if len(set(short)) == len(short):
+            return short
+    return [f"{number}: {path}" for number, path in enumerate(paths, start=1)]
+
+
+def _models(
+    job: AuditJob, desk: Desk
+) -> tuple[Dataset, tuple[ModelArtefact, ...], tuple[ModelArtefact, ...], tuple[ModelArtefact, ...]]:
+    """Pictures, audited models, original (or none), references."""
+    first, *others = job.models
+    if job.factory is not None:
+        model = ModelJob(path=job.factory, weights=Path(first), head=job.head)
+    else:
+        model = ModelJob(path=first, head=job.head)
+    data, artefact = load_for_data(model, job.data, desk=desk)
+
+    def load(paths: Sequence[str]) -> tuple[ModelArtefact, ...]:
+        return load_beside(paths, job.factory, artefact, data)
+
+    original = load([job.original]) if job.original is not None else ()
+    return data, (artefact, *load(others)), original, load(job.reference.paths)
+
+
+def _metrics(
+    reports: dict[str, AuditReport], resolution: Resolution, references: Sequence[ModelArtefact]
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "kind": "audit",
+        "request": plain(resolution.findings),
+        "pictures": {name: len(resolution.task.split(name)) for name in SPLITS},
+        "references": reference_names(references),
+        "audits": {name: plain(report) for name, report in reports.items()},
+    }

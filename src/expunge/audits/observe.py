@@ -1,0 +1,82 @@
+"""What a model answers on the four sets of a task: logits, losses, hits. The model is only looked at.
+
+A model and a task flow in, arrays flow out. Always in float32: an audit measures the model that will be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from expunge.functional.losses import correct, per_example_loss
+from expunge.models.classifier import PixelClassifier, label_slices
+from expunge.models.predict import predict
+from expunge.types import SPLITS, ErasureTask, LabelSpec, PictureSet, Split
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A model's answers on one set of n pictures.
+
+    Args:
+        ids, subjects: of the pictures; subjects None where nobody knows.
+        labels: int64 [n, k]. logits: float32 [n, c].
+        losses: float64 [n] in nats. hits, hits_of_two: float64 [n] in 0..1 (NaN where no attribute counts).
+        features: float32 [n, d], or None where not asked for.
+        spec: what labels and logits mean.
+    """
+
+    ids: Array
+    subjects: Array | None
+    labels: Array
+    logits: Array
+    losses: Array
+    hits: Array
+    hits_of_two: Array
+    features: Array | None
+    spec: LabelSpec
+
+    @property
+    def probabilities(self) -> list[Array]:
+        """Per attribute float64 [n, classes], rows summing to 1."""
+        parts = [self.logits[:, part].astype(np.float64) for part in label_slices(self.spec.sizes)]
+        shifted = [np.exp(p - p.max(1, keepdims=True)) for p in parts]
+        return [p / p.sum(1, keepdims=True) for p in shifted]
+
+
+Observation = Mapping[Split, Seen]
+
+
+def observe(model: PixelClassifier, task: ErasureTask, *, features: bool = False) -> Observation:
+    """Show the model all pictures of the task, in float32 and inference mode.
+
+    Args:
+        model: on any device; its modes are put back, nothing else is touched.
+        task: the four sets.
+        features: keep penultimate features too.
+    """
+    device = next(model.parameters()).device.type
+    with torch.autocast(device, enabled=False):
+        return {name: _seen(model, task.split(name), features) for name in SPLITS}
+
+
+def _seen(model: PixelClassifier, pictures: PictureSet, features: bool) -> Seen:
+    found = predict(model, pictures, features=features)
+    sizes, labels = pictures.spec.sizes, pictures.labels
+    return Seen(
+        ids=pictures.ids,
+        subjects=pictures.subjects,
+        labels=labels.numpy(),
+        logits=found.logits.numpy(),
+        losses=per_example_loss(found.logits, labels, sizes=sizes).double().numpy(),
+        hits=correct(found.logits, labels, sizes=sizes).double().numpy(),
+        hits_of_two=correct(found.logits, labels, sizes=sizes, top=2).double().numpy(),
+        features=None if found.features is None else found.features.numpy(),
+        spec=pictures.spec,
+    )

@@ -1,0 +1,118 @@
+"""All that is measured, by name: the one list from which tables, help texts and docs are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from expunge.types import Direction
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A measured value: name, unit, which values are good, what it says, where it comes from."""
+
+    name: str
+    title: str
+    unit: str
+    direction: Direction
+    description: str
+    source: str
+
+
+AUDITS: Mapping[str, Audit] = {
+    audit.name: audit
+    for audit in (
+        Audit(
+            "accuracy",
+            "Accuracy",
+            "share",
+            "reference",
+            "Share of pictures whose class is answered right; mean over attributes.",
+            "definition",
+        ),
+        Audit(
+            "top2_accuracy",
+            "Top-2 accuracy",
+            "share",
+            "reference",
+            "Share of pictures whose class is among the two likeliest answers; attributes of two classes are left out.",
+            "definition",
+        ),
+        Audit("loss", "Mean loss", "nats", "reference", "Mean cross entropy of the true class.", "definition"),
+        Audit(
+            "ece",
+            "Calibration error",
+            "share",
+            "lower",
+            "How far stated confidence is from the share of right answers, over 15 bins of equal size.",
+            "Naeini et al. 2015",
+        ),
+        Audit(
+            "mia_auroc",
+            "Membership attack, AUROC",
+            "auroc",
+            "reference",
+            "Probability that a forget picture has a lower loss than a non-member. Not .5 but the reference's value is "
+            "the target: forgotten people and non-members are different people.",
+            "Yeom et al. 2018",
+        ),
+        Audit(
+            "mia_accuracy",
+            "Membership attack, accuracy",
+            "share",
+            "reference",
+            "Balanced accuracy of a cross-validated logistic regression that tells forget pictures from non-members by "
+            "their loss.",
+            "Choi and Na 2025, evaluation",
+        ),
+        Audit(
+            "forgetting_score",
+            "Forgetting score",
+            "share",
+            "reference",
+            "Distance of the attack's accuracy from one half.",
+            "Choi and Na 2025, evaluation",
+        ),
+        Audit(
+            "nomus",
+            "NoMUS",
+            "share",
+            "reference",
+            "Mean of accuracy on non-members and 1 - 2 * forgetting score. It rewards .5, not likeness to retraining: a "
+            "model can score higher than the retrained one.",
+            "Choi and Na 2025, equation 8",
+        ),
+        Audit(
+            "tpr_at_1pct_fpr",
+            "Members found at 1 % false alarms",
+            "share",
+            "reference",
+            "Share of forget pictures recognised where one non-member in a hundred is wrongly accused.",
+            "Carlini et al. 2022, section III",
+        ),
+        Audit(
+            "js_divergence",
+            "Divergence of answers",
+            "bits",
+            "lower",
+            "Jensen-Shannon divergence between the answers of the model and of a reference, mean over pictures. The "
+            "reference value is that between two references.",
+            "Lin 1991",
+        ),
+        Audit(
+            "distance",
+            "Distance to retraining",
+            "share",
+            "lower",
+            "The larger of the gaps in accuracy and attack AUROC on reporting non-members, mean over references. The "
+            "reference value is the retrain floor: the distance between two references.",
+            "retrain floor as in Triantafillou et al. 2024, section 3",
+        ),
+    )
+}
+
+
+def describe_audits() -> list[dict[str, str]]:
+    """Every audit's name, title, unit, direction, description and source, ready for JSON."""
+    return [asdict(audit) for audit in AUDITS.values()]

@@ -1,0 +1,182 @@
+"""Audits a model against references: rows with intervals, what a perfect result would be, and what cannot be said.
+
+Observations flow in, an `AuditReport` flows out. Which method made the model is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from expunge.audits.observe import Observation
+from expunge.audits.registry import AUDITS
+from expunge.audits.statistics import (
+    Estimate,
+    Estimates,
+    Key,
+    Weights,
+    distances,
+    divergences,
+    estimates,
+    floor_divergences,
+    resampling,
+)
+from expunge.functional.stats import interval, mean_of
+from expunge.types import AuditRow
+
+DIGITS = 9
+OVERALL = "reporting"
+NO_REFERENCE = (
+    "There is no retrained reference. Nothing can be said about how close the model is to one that never saw the "
+    "forgotten pictures: neither whether enough was forgotten nor whether too much was. What can be said is what the "
+    "model answers now, what it answered before, and how well the attacks that were run tell forgotten pictures from "
+    "pictures of other people; these values would not be exactly one half for a retrained model either."
+)
+ONE_REFERENCE = (
+    "There is one retrained reference. How much two retrained models differ (the retrain floor) is not known, so a small "
+    "gap to the reference may be as good as retraining or not."
+)
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What was measured.
+
+    Args:
+        rows_before: of the model before unlearning; empty where it was not given.
+        rows_after: of the audited model.
+        rows_reference: of each reference, its `reference` being the mean of the others.
+        rows_floor: distance of every pair of references.
+        notes: sentences on what cannot be said.
+    """
+
+    rows_before: tuple[AuditRow, ...]
+    rows_after: tuple[AuditRow, ...]
+    rows_reference: tuple[tuple[AuditRow, ...], ...]
+    rows_floor: tuple[AuditRow, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; equal inputs give equal values, digit by digit."""
+        return asdict(self)
+
+    def row(self, name: str, split: str) -> AuditRow:
+        """The row of the audited model called `name` on `split`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for row in self.rows_after:
+            if (row.name, row.split) == (name, split):
+                return row
+        raise KeyError(f"{name} on {split}")
+
+
+def audit(
+    before: Observation | None,
+    after: Observation,
+    references: Sequence[Observation],
+    *,
+    seed: int = 0,
+    draws: int = 1000,
+) -> AuditReport:
+    """Compare a model with what it was and with retrained references.
+
+    Args:
+        before: of the model before unlearning, or None.
+        after: of the audited model.
+        references: of retrained models; may be empty, and then it is said what cannot be.
+        seed: of the bootstrap.
+        draws: bootstrap resamples of subjects (else of pictures).
+    """
+    weights = resampling(after, draws=draws, seed=seed)
+    measured = [estimates(reference, weights) for reference in references]
+    floor = floor_divergences(references, weights) if len(references) > 1 else {}
+
+    def rows(observation: Observation) -> tuple[AuditRow, ...]:
+        return _rows(estimates(observation, weights), measured, divergences(observation, references, weights), floor)
+
+    notes = (NO_REFERENCE,) if not references else (ONE_REFERENCE,) if len(references) == 1 else ()
+    return AuditReport(
+        rows_before=() if before is None else rows(before),
+        rows_after=rows(after),
+        rows_reference=_reference_rows(references, measured, weights),
+        rows_floor=_floor_rows(measured),
+        notes=notes,
+    )
+
+
+def _rows(
+    found: Estimates, references: Sequence[Estimates], divergence: Estimates, floor: Estimates
+) -> tuple[AuditRow, ...]:
+    made = [_row(key, estimate, [r[key] for r in references]) for key, estimate in found.items()]
+    if not references:
+        return tuple(made)
+    pairs = [distances(a, [b]) for a, b in combinations(references, 2)]
+    made.append(_row(Key("distance", OVERALL), distances(found, references), _mean(pairs)))
+    made += [_row(key, estimate, [floor[key]] if key in floor else []) for key, estimate in divergence.items()]
+    return tuple(made)
+
+
+def _mean(parts: Sequence[Estimate]) -> list[Estimate]:
+    known = [p.values for p in parts if p.values is not None]
+    return [Estimate(mean_of(known), parts[0].n, parts[0].subjects)] if known else []
+
+
+def _row(key: Key, estimate: Estimate, references: Sequence[Estimate]) -> AuditRow:
+    known = AUDITS[key.name]
+    values = estimate.values
+    low, high = (None, None) if values is None else interval(values[1:])
+    beside = [r.values for r in references if r.values is not None]
+    row = AuditRow(
+        name=key.name,
+        split=key.split,
+        value=None if values is None else _rounded(values[0]),
+        low=_rounded(low),
+        high=_rounded(high),
+        n=estimate.n,
+        subjects=estimate.subjects,
+        unit=known.unit,
+        direction=known.direction,
+        note=estimate.why_not,
+    )
+    if values is None or not beside:
+        return row
+    reference = mean_of(beside)
+    gap_low, gap_high = interval(values[1:] - reference[1:])
+    return AuditRow(
+        **{
+            **asdict(row),
+            "reference": _rounded(reference[0]),
+            "gap": _rounded(values[0] - reference[0]),
+            "gap_low": _rounded(gap_low),
+            "gap_high": _rounded(gap_high),
+        }
+    )
+
+
+def _reference_rows(
+    references: Sequence[Observation], measured: Sequence[Estimates], weights: Weights
+) -> tuple[tuple[AuditRow, ...], ...]:
+    made = []
+    for i, found in enumerate(measured):
+        others = [m for j, m in enumerate(measured) if j != i]
+        seen = [r for j, r in enumerate(references) if j != i]
+        divergence = divergences(references[i], seen, weights) if seen else {}
+        made.append(_rows(found, others, divergence, {}))
+    return tuple(made)
+
+
+def _floor_rows(measured: Sequence[Estimates]) -> tuple[AuditRow, ...]:
+    return tuple(
+        _row(Key("distance", f"reference-{i + 1}-vs-reference-{j + 1}"), distances(measured[i], [measured[j]]), [])
+        for i, j in combinations(range(len(measured)), 2)
+    )
+
+
+def _rounded(value: float | np.floating[Any] | None) -> float | None:
+    return None if value is None or np.isnan(value) else round(float(value), DIGITS)

@@ -1,0 +1,185 @@
+"""Every audit value of one model, as an estimate with its bootstrap draws side by side.
+
+Observations and weights flow in; arrays [1 + draws] flow out, the estimate first. All models are resampled with the
+same weights, so that differences between them are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from expunge.audits.observe import Observation, Seen
+from expunge.functional.membership import attack_hits
+from expunge.functional.seeding import derive_seed
+from expunge.functional.stats import (
+    bootstrap_weights,
+    js_divergence,
+    mean_of,
+    weighted_auroc,
+    weighted_ece,
+    weighted_mean,
+    weighted_tpr,
+)
+from expunge.types import SPLITS, Split
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Weights = Mapping[Split, Array]
+ATTACKED = "forget-vs-reporting"
+STEERED = "forget-vs-tuning"
+FALSE_POSITIVES = 10  # fewer expected ones than this, and a rate at a low FPR says nothing
+FPR = 0.01
+
+
+@dataclass(frozen=True)
+class Key:
+    """What was measured, on which pictures."""
+
+    name: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate and its draws, float64 [1 + draws]; or the reason why there is none."""
+
+    values: Array | None
+    n: int
+    subjects: int | None
+    why_not: str = ""
+
+
+Estimates = dict[Key, Estimate]
+
+
+def resampling(observation: Observation, *, draws: int, seed: int) -> Weights:
+    """Bootstrap weights for every split, whole subjects where subjects are known."""
+    return {
+        name: bootstrap_weights(seen.subjects, len(seen.ids), draws=draws, seed=derive_seed(seed, "bootstrap", name))
+        for name, seen in observation.items()
+    }
+
+
+def estimates(observation: Observation, weights: Weights) -> Estimates:
+    """All values that need one model only."""
+    found: Estimates = {}
+    for name in SPLITS:
+        found |= _on_split(name, observation[name], weights[name])
+    found |= _attack(observation, weights)
+    return found
+
+
+def divergences(observation: Observation, references: Sequence[Observation], weights: Weights) -> Estimates:
+    """Divergence of a model's answers from those of the references, mean over references; nothing without any."""
+    found: Estimates = {}
+    for name in ("forget", "reporting") if references else ():
+        split: Split = name  # type: ignore[assignment]
+        seen = observation[split]
+        parts = [weighted_mean(_divergence(seen, other[split]), weights[split]) for other in references]
+        found[Key("js_divergence", name)] = _estimate(mean_of(parts), seen)
+    return found
+
+
+def distances(ours: Estimates, references: Sequence[Estimates]) -> Estimate:
+    """The larger of the gaps in reporting accuracy and attack AUROC, mean over references."""
+    keys = (Key("accuracy", "reporting"), Key("mia_auroc", ATTACKED))
+    gaps = [np.max([np.abs(_values(ours, k) - _values(other, k)) for k in keys], axis=0) for other in references]
+    like = ours[keys[1]]
+    return Estimate(mean_of(gaps), like.n, like.subjects)
+
+
+def floor_divergences(references: Sequence[Observation], weights: Weights) -> Estimates:
+    """Divergence between references, mean over pairs: what nothing can be asked to fall below."""
+    pairs = [divergences(a, [b], weights) for a, b in combinations(references, 2)]
+    return {
+        key: Estimate(mean_of([_values(p, key) for p in pairs]), pairs[0][key].n, pairs[0][key].subjects)
+        for key in pairs[0]
+    }
+
+
+def _on_split(name: str, seen: Seen, weights: Array) -> Estimates:
+    found = {
+        Key("accuracy", name): _estimate(weighted_mean(seen.hits, weights), seen),
+        Key("top2_accuracy", name): _top2(seen, weights),
+        Key("loss", name): _estimate(weighted_mean(seen.losses, weights), seen),
+    }
+    parts = [
+        weighted_ece(p.max(1), (p.argmax(1) == seen.labels[:, i]).astype(np.float64), weights)
+        for i, p in enumerate(seen.probabilities)
+    ]
+    found[Key("ece", name)] = _estimate(mean_of(parts), seen)
+    return found
+
+
+def _top2(seen: Seen, weights: Array) -> Estimate:
+    if np.isnan(seen.hits_of_two).any():
+        return Estimate(
+            None, len(seen.ids), _count(seen), "every attribute has two classes: two guesses are always right"
+        )
+    return _estimate(weighted_mean(seen.hits_of_two, weights), seen)
+
+
+def _attack(observation: Observation, weights: Weights) -> Estimates:
+    forget, others, tuning = (observation[s] for s in ("forget", "reporting", "tuning"))
+    ours, theirs = weights["forget"], weights["reporting"]
+    auroc = weighted_auroc(-forget.losses, -others.losses, ours, theirs)
+    steered = weighted_auroc(-forget.losses, -tuning.losses, ours, weights["tuning"])
+    found = {
+        Key("mia_auroc", ATTACKED): _both(auroc, forget, others),
+        Key("mia_auroc", STEERED): _both(steered, forget, tuning),
+        Key("tpr_at_1pct_fpr", ATTACKED): _tpr(forget, others, ours, theirs),
+    }
+    n, subjects = len(forget.ids) + len(others.ids), _both(auroc, forget, others).subjects
+    if min(len(forget.ids), len(others.ids)) < 2:
+        why = f"not estimable with {len(forget.ids)} forget and {len(others.ids)} reporting pictures: two a side are needed"
+        names = ("mia_accuracy", "forgetting_score", "nomus")
+        return found | {Key(name, ATTACKED): Estimate(None, n, subjects, why) for name in names}
+    right, wrong = attack_hits(forget.losses, others.losses)
+    accuracy = (weighted_mean(right, ours) + weighted_mean(wrong, theirs)) / 2
+    score = np.abs(accuracy - 0.5)
+    utility = weighted_mean(others.hits, theirs)
+    return found | {
+        Key("mia_accuracy", ATTACKED): _both(accuracy, forget, others),
+        Key("forgetting_score", ATTACKED): _both(score, forget, others),
+        Key("nomus", ATTACKED): _both((utility + 1 - 2 * score) / 2, forget, others),
+    }
+
+
+def _tpr(forget: Seen, others: Seen, ours: Array, theirs: Array) -> Estimate:
+    n = len(others.ids)
+    if n * FPR < FALSE_POSITIVES:
+        needed = round(FALSE_POSITIVES / FPR)
+        why = (
+            f"not estimable with n = {n}: at least {needed} non-members are needed at a false positive rate of {FPR:g}"
+        )
+        return Estimate(None, len(forget.ids) + n, None, why)
+    return _both(weighted_tpr(-forget.losses, -others.losses, ours, theirs, fpr=FPR), forget, others)
+
+
+def _divergence(a: Seen, b: Seen) -> Array:
+    return mean_of([js_divergence(p, q) for p, q in zip(a.probabilities, b.probabilities, strict=True)])
+
+
+def _estimate(values: Array, seen: Seen) -> Estimate:
+    return Estimate(values, len(seen.ids), _count(seen))
+
+
+def _both(values: Array, a: Seen, b: Seen) -> Estimate:
+    counts = (_count(a), _count(b))
+    known = None if None in counts else sum(c for c in counts if c is not None)
+    return Estimate(values, len(a.ids) + len(b.ids), known)
+
+
+def _count(seen: Seen) -> int | None:
+    return None if seen.subjects is None else len(np.unique(seen.subjects))
+
+
+def _values(found: Estimates, key: Key) -> Array:
+    values = found[key].values
+    if values is None:
+        raise ValueError(f"expected an estimate of {key}, came none: {found[key].why_not}")
+    return values
