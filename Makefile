@@ -53,7 +53,7 @@ bench: $(STAMP) ## speed and memory, both sides in one run, against thresholds; 
 torture: $(STAMP) ## long fault tests: many kills at random moments, each resumed to the same end
 	$(BIN)/python -m pytest -n $(WORKERS) -m torture
 
-adapters: ## timm and torchvision, in an environment of their own
+adapters: $(STAMP) ## timm and torchvision, in an environment of their own
 	tests/adapters/run.sh
 
 clean: ## remove .venv and caches, not runs

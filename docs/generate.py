@@ -60,7 +60,7 @@ def methods() -> str:
     rows = []
     for card in cards:
         base = parent(card, cards)
-        what = f"`{base['name']}` with the paper's settings: {changes(card, base)}" if base else None
+        what = f"`{base['name']}` with other settings: {changes(card, base)}" if base else None
         rows.append((f"`{card['name']}`", what or first_sentence(card["summary"]), card["source"]))
     return table(("method", "what it does", "source"), rows)
 

@@ -134,7 +134,7 @@ class Augmentation:
     """
 
     flip: bool = True
-    shift: float = 0.0625
+    shift: float = 0.125
     brightness: float = 0.0
 
 

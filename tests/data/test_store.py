@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import mmap
 import os
 import time
 from collections.abc import Iterator
@@ -85,6 +86,28 @@ def test_the_second_time_nothing_is_decoded(tmp_path: Path) -> None:
     with mock.patch("expunge.data.store.decode", side_effect=AssertionError("decoded again")):
         second = open_store(again, size=SIZE, channels=3, cache=tmp_path)
     assert again.passes == 1 and second.content_hash == first.content_hash
+
+
+def test_rows_of_a_mapped_store_are_asked_for_before_they_are_read(tmp_path: Path) -> None:
+    store = open_store(pictures(), size=SIZE, channels=3, cache=tmp_path, memory_bytes=0)
+    asked = mock.Mock()
+    store._map = asked
+    store.read(torch.tensor([0, 69]))
+    first, last = ((start, start + length) for _, start, length in (call.args for call in asked.madvise.call_args_list))
+    assert first == (0, 90)
+    assert last[0] % mmap.PAGESIZE == 0 and last[0] <= 69 * 90 and last[1] == 70 * 90
+    with pytest.raises(IndexError):
+        store.read(torch.tensor([70]))
+
+
+def test_a_mapped_file_is_warmed_up_unless_it_is_too_large(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(100))
+    thread = storefile.warm_up(tmp_path / "file")
+    assert thread is not None
+    thread.join(5)
+    assert not thread.is_alive()
+    with mock.patch("os.sysconf", return_value=10):
+        assert storefile.warm_up(tmp_path / "file") is None
 
 
 def test_writing_to_a_mapped_store_does_not_reach_the_file(tmp_path: Path) -> None:

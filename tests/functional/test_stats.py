@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import roc_auc_score
 
-from expunge.functional.membership import attack_hits
 from expunge.functional.stats import (
     bootstrap_weights,
     interval,
@@ -84,22 +85,48 @@ def test_intervals_over_subjects_cover_and_intervals_over_pictures_do_not() -> N
     assert coverage(by_subject=False) < 0.6
 
 
-def test_the_attack_finds_members_and_is_at_chance_on_twins() -> None:
-    members, others = RNG.exponential(0.1, 300), RNG.exponential(1.5, 900)
-    found = [side.mean() for side in attack_hits(members, others)]
-    assert np.mean(found) > 0.8
-    twins = [side.mean() for side in attack_hits(RNG.exponential(1, 300), RNG.exponential(1, 900))]
-    assert np.mean(twins) == pytest.approx(0.5, abs=0.06)
+def test_weights_in_blocks_give_what_weights_at_once_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    members, others = RNG.normal(1, 1, 30), RNG.normal(0, 1, 50)
+    a, b = bootstrap_weights(None, 30, draws=25, seed=0), bootstrap_weights(None, 50, draws=25, seed=1)
+
+    def everything() -> list[np.ndarray]:
+        return [
+            weighted_mean(members, a),
+            weighted_ece(np.clip(members, 0, 1), np.zeros(30), a),
+            weighted_auroc(members, others, a, b),
+            weighted_tpr(members, others, a, b, fpr=0.1),
+        ]
+
+    whole = everything()
+    monkeypatch.setattr("expunge.functional.stats.BLOCK", 120)
+    for at_once, in_blocks in zip(whole, everything(), strict=True):
+        np.testing.assert_allclose(in_blocks, at_once, rtol=1e-12)
 
 
-def test_the_attack_gains_nothing_from_guessing_the_larger_side() -> None:
-    """The planted fault: unbalanced, the larger side alone gives .9."""
-    members, others = RNG.exponential(1, 90), RNG.exponential(1, 810)
-    right, wrong = attack_hits(members, others)
-    assert np.r_[right, wrong].mean() < 0.8
-    assert (right.mean() + wrong.mean()) / 2 == pytest.approx(0.5, abs=0.1)
+def test_calibration_error_under_weights_agrees_with_repeating_pictures_in_the_same_bins() -> None:
+    confidence, hit = np.sort(RNG.random(30)), RNG.integers(0, 2, 30).astype(float)
+    weights = bootstrap_weights(None, 30, draws=3, seed=0)
+    for row, found in zip(weights, weighted_ece(confidence, hit, weights, bins=5), strict=True):
+        bins = [(np.repeat((confidence - hit)[i : i + 6], row[i : i + 6])) for i in range(0, 30, 6)]
+        assert found == pytest.approx(sum(abs(part.sum()) for part in bins) / row.sum())
 
 
-def test_the_attack_needs_two_pictures_a_side() -> None:
-    with pytest.raises(ValueError, match="two pictures"):
-        attack_hits(np.zeros(1), np.zeros(5))
+def test_a_whole_number_of_false_positives_is_not_lost_to_rounding() -> None:
+    """.29 * 100 is 28.999999999999996 in binary: 29 false positives are allowed, not 28."""
+    others = np.arange(100.0)
+    found = weighted_tpr(np.array([70.5]), others, np.ones((1, 1)), np.ones((1, 100)), fpr=0.29)
+    assert found[0] == 1
+
+
+def test_weights_of_many_pictures_stay_small() -> None:
+    weights = bootstrap_weights(None, 20_000, draws=50, seed=0)
+    assert weights.nbytes == 51 * 20_000
+    assert (weights.sum(1, dtype=np.int64) == 20_000).all()
+
+
+def test_a_thousand_draws_of_two_thousand_pictures_take_well_under_a_second() -> None:
+    members, others = RNG.normal(1, 1, 1000), RNG.normal(0, 1, 1000)
+    a, b = (bootstrap_weights(None, 1000, draws=1000, seed=seed) for seed in range(2))
+    start = time.process_time()
+    weighted_auroc(members, others, a, b)
+    assert time.process_time() - start < 1

@@ -115,5 +115,6 @@ def _metrics(
         "request": plain(resolution.findings),
         "pictures": {name: len(resolution.task.split(name)) for name in SPLITS},
         "references": reference_names(references),
-        "audits": {name: plain(report) for name, report in reports.items()},
+        # a list: names in a mapping would be sorted
+        "audits": [{"model": name, **plain(report)} for name, report in reports.items()],
     }

@@ -46,9 +46,40 @@ class Silent:
         """Keep it."""
         self.warnings.append(text)
 
-    def confirm(self, question: str) -> bool:
+    def confirm(self, question: str) -> bool:  # noqa: ARG002  (the signature is the desk's)
         """Go on."""
         return True
+
+
+class Both:
+    """Two listeners; the first one is asked."""
+
+    def __init__(self, first: Desk, second: Desk) -> None:
+        self.first, self.second = first, second
+
+    def stage(self, title: str) -> None:
+        """Tell both."""
+        self.first.stage(title)
+        self.second.stage(title)
+
+    def progress(self, report: ProgressReport) -> None:
+        """Tell both."""
+        self.first.progress(report)
+        self.second.progress(report)
+
+    def say(self, text: str) -> None:
+        """Tell both."""
+        self.first.say(text)
+        self.second.say(text)
+
+    def warn(self, text: str) -> None:
+        """Tell both."""
+        self.first.warn(text)
+        self.second.warn(text)
+
+    def confirm(self, question: str) -> bool:
+        """Ask the first."""
+        return self.first.confirm(question)
 
 
 def duration(seconds: float) -> str:

@@ -28,7 +28,7 @@ def perturbed_pairs(erasure: Erasure) -> list[PicturePair]:
     phases = erasure.method.phases(erasure.config, context)
     phase: Any = next(phases, None)
     while phase is not None and not isinstance(phase, Train):
-        phase = _after(phases, phase)
+        phase = _after(phases)
     if phase is None or phase.inputs or phase.epoch_of not in phase.sources:
         return []
     original, seen = _watch(erasure, phase)
@@ -44,7 +44,7 @@ def perturbed_pairs(erasure: Erasure) -> list[PicturePair]:
     ]
 
 
-def _after(phases: Any, phase: Any) -> Any:
+def _after(phases: Any) -> Any:
     try:
         return phases.send(PhaseResult())
     except Exception:  # a phase that needs the true result of the one before cannot be watched alone

@@ -103,7 +103,9 @@ def load_for_data(model: ModelJob, job: DataJob, *, desk: Desk) -> tuple[Dataset
     return data, found
 
 
-def load_beside(paths: Sequence[str], factory: str | None, like: ModelArtefact, data: Dataset) -> tuple[ModelArtefact, ...]:
+def load_beside(
+    paths: Sequence[str], factory: str | None, like: ModelArtefact, data: Dataset
+) -> tuple[ModelArtefact, ...]:
     """Further models of the same task: directories, finished runs, or weights of the same factory's network.
 
     Args:

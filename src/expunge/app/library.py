@@ -14,7 +14,7 @@ from typing import Literal
 from torch import nn
 
 from expunge.app.audit import audit_models
-from expunge.app.desk import Desk, Silent
+from expunge.app.desk import Both, Desk, Silent
 from expunge.app.line import Erased, Erasure, run_line
 from expunge.app.memory import Pictures, as_artefact, as_dataset, as_request
 from expunge.app.references import Retraining
@@ -139,7 +139,7 @@ def erase(
         key="",
     )
     heard = Silent()
-    erased = run_line(erasure, run=None, desk=_Both(listener, heard))
+    erased = run_line(erasure, run=None, desk=Both(listener, heard))
     return ErasureResult(
         model=erased.model if isinstance(model, type(erased.model)) else erased.model.net,
         report=erased.report,

@@ -120,9 +120,7 @@ def watch(model: PixelClassifier, task: ErasureTask, settings: EngineSettings) -
         model.to("cpu")
 
 
-def _erase(
-    erasure: Erasure, run: RunDirectory | None, events: Events, desk: Desk
-) -> tuple[PixelClassifier, Outcome]:
+def _erase(erasure: Erasure, run: RunDirectory | None, events: Events, desk: Desk) -> tuple[PixelClassifier, Outcome]:
     desk.stage(erasure.method.name)
     model = copy.deepcopy(erasure.artefact.classifier)
     outcome = run_phases(

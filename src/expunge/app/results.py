@@ -15,6 +15,8 @@ from expunge.models.artefact import ModelArtefact
 from expunge.models.weights import hash_state
 
 FORMAT = 1
+HEADLINES = ("accuracy", "mia_auroc", "forgetting_score", "nomus", "js_divergence", "distance")
+Cell = tuple[float, float | None, float | None] | None
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class TableRow:
     n: int
     unit: str
     direction: str
-    values: Mapping[str, tuple[float, float | None, float | None] | None]
+    values: Mapping[str, Cell]
     reference: float | None
     note: str
 
@@ -69,7 +71,7 @@ def table_rows(metrics: Mapping[str, Any]) -> Iterator[TableRow]:
     if metrics["kind"] == "erase":
         models = {"before": metrics["audit"]["rows_before"], "after": metrics["audit"]["rows_after"]}
     elif metrics["kind"] == "audit":
-        models = {name: report["rows_after"] for name, report in metrics["audits"].items()}
+        models = {report["model"]: report["rows_after"] for report in metrics["audits"]}
     by_key: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for model, rows in models.items():
         for row in rows or ():
@@ -77,10 +79,45 @@ def table_rows(metrics: Mapping[str, Any]) -> Iterator[TableRow]:
     for (name, split), found in by_key.items():
         last = list(found.values())[-1]
         values = {model: _value(found.get(model)) for model in models}
-        yield TableRow(
-            name, split, last["n"], last["unit"], last["direction"], values, last["reference"], last["note"]
-        )
+        yield TableRow(name, split, last["n"], last["unit"], last["direction"], values, last["reference"], last["note"])
 
 
-def _value(row: Mapping[str, Any] | None) -> tuple[float, float | None, float | None] | None:
+def _value(row: Mapping[str, Any] | None) -> Cell:
     return None if row is None or row["value"] is None else (row["value"], row["low"], row["high"])
+
+
+def headline_rows(rows: Sequence[TableRow]) -> list[TableRow]:
+    """The rows that a short table shows."""
+    return [row for row in rows if row.name in HEADLINES] or list(rows)
+
+
+def short_row(row: TableRow) -> dict[str, Any]:
+    """A row for a script: values without intervals, by model."""
+    values = {model: None if cell is None else cell[0] for model, cell in row.values.items()}
+    return {"name": row.name, "split": row.split, "n": row.n, **values, "reference": row.reference}
+
+
+def shown_value(value: Cell) -> str:
+    """A value with its interval, as people read it.
+
+    Example:
+        >>> shown_value((0.5, 0.25, 0.75)), shown_value(None)
+        ('0.500 (0.250 to 0.750)', 'not estimable')
+    """
+    if value is None:
+        return "not estimable"
+    middle, low, high = value
+    return f"{middle:.3f}" if low is None or high is None else f"{middle:.3f} ({low:.3f} to {high:.3f})"
+
+
+def text_table(rows: Sequence[TableRow]) -> str:
+    """The short table as plain text."""
+    shown = headline_rows(rows)
+    models = list(shown[0].values) if shown else []
+    lines = [["measure", "pictures", "n", *models, "reference"]]
+    for row in shown:
+        reference = "" if row.reference is None else f"{row.reference:.3f}"
+        cells = [shown_value(row.values[model]) for model in models]
+        lines.append([row.name, row.split, str(row.n), *cells, reference])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)

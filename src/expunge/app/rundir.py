@@ -165,10 +165,12 @@ def open_run(out: Path, frozen: Mapping[str, Any], *, resume: bool) -> Iterator[
     work = partial_of(out)
     with disk_errors(out), _locked(work):
         stored = stored_job(out)
-        if stored is not None:
-            same_job(stored, frozen)
-        else:
+        if stored is None:
             write_whole(work / "job.yaml", to_yaml(frozen))
+        elif resume:
+            same_job(stored, frozen)
+        else:  # another process was faster
+            check_out(out, resume=False)
         run = RunDirectory(out, work, resumed=stored is not None)
         try:
             yield run
@@ -180,7 +182,7 @@ def open_run(out: Path, frozen: Mapping[str, Any], *, resume: bool) -> Iterator[
 
 def _mendable(error: Exception) -> bool:
     """A mistake of the job or the machine, not an interruption (to be resumed) and not a bug (to be looked at)."""
-    return _disk_full(error) or isinstance(error, ExpungeError) and not isinstance(error, Interrupted)
+    return _disk_full(error) or (isinstance(error, ExpungeError) and not isinstance(error, Interrupted))
 
 
 @contextmanager

@@ -10,11 +10,14 @@ from typing import Any
 
 import yaml
 
+from expunge.app.results import headline_rows, short_row, table_rows
 from expunge.app.rundir import partial_of
 from expunge.engine.events import Events
 from expunge.errors import RunDirectoryError
 from expunge.models.artefact import ModelArtefact
 from expunge.models.load import load_model
+
+TOLD = ("method", "steps", "budget_hit", "weights", "pictures", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ class Run:
             "out": str(self.path),
             "model": str(model) if model.exists() else None,
             "report": str(self.report) if self.report else None,
-            "metrics": self.metrics,
+            "metrics": str(self.path / "metrics.json"),
+            **{name: self.metrics[name] for name in TOLD if name in self.metrics},
+            "rows": [short_row(row) for row in headline_rows(list(table_rows(self.metrics)))],
         }
 
 

@@ -79,8 +79,8 @@ AUDITS: Mapping[str, Audit] = {
             "NoMUS",
             "share",
             "reference",
-            "Mean of accuracy on non-members and 1 - 2 * forgetting score. It rewards .5, not likeness to retraining: a "
-            "model can score higher than the retrained one.",
+            "Mean of accuracy on non-members and 1 - 2 * forgetting score. It rewards .5, not likeness to retraining: "
+            "a model can score higher than the retrained one.",
             "Choi and Na 2025, equation 8",
         ),
         Audit(

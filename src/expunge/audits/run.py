@@ -14,20 +14,21 @@ import numpy as np
 
 from expunge.audits.observe import Observation
 from expunge.audits.registry import AUDITS
+from expunge.audits.resampling import Weights, caveats, check_comparable, resampling
+from expunge.audits.spread import ReferenceSpread, reference_spread
 from expunge.audits.statistics import (
     Estimate,
     Estimates,
     Key,
-    Weights,
     distances,
     divergences,
     estimates,
     floor_divergences,
-    resampling,
 )
 from expunge.functional.stats import interval, mean_of
 from expunge.types import AuditRow
 
+Array = np.ndarray[Any, np.dtype[Any]]
 DIGITS = 9
 OVERALL = "reporting"
 NO_REFERENCE = (
@@ -37,8 +38,8 @@ NO_REFERENCE = (
     "pictures of other people; these values would not be exactly one half for a retrained model either."
 )
 ONE_REFERENCE = (
-    "There is one retrained reference. How much two retrained models differ (the retrain floor) is not known, so a small "
-    "gap to the reference may be as good as retraining or not."
+    "There is one retrained reference. How much two retrained models differ (the retrain floor) is not known, so a "
+    "small gap to the reference may be as good as retraining or not."
 )
 
 
@@ -52,6 +53,7 @@ class AuditReport:
         rows_reference: of each reference, its `reference` being the mean of the others.
         rows_floor: distance of every pair of references.
         notes: sentences on what cannot be said.
+        spread: lowest and highest value among the references; empty for fewer than two.
     """
 
     rows_before: tuple[AuditRow, ...]
@@ -59,6 +61,7 @@ class AuditReport:
     rows_reference: tuple[tuple[AuditRow, ...], ...]
     rows_floor: tuple[AuditRow, ...]
     notes: tuple[str, ...]
+    spread: tuple[ReferenceSpread, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; equal inputs give equal values, digit by digit."""
@@ -92,7 +95,11 @@ def audit(
         references: of retrained models; may be empty, and then it is said what cannot be.
         seed: of the bootstrap.
         draws: bootstrap resamples of subjects (else of pictures).
+
+    Raises:
+        DataError: a split is empty, or the models were shown different pictures.
     """
+    check_comparable([after, *references, *([] if before is None else [before])])
     weights = resampling(after, draws=draws, seed=seed)
     measured = [estimates(reference, weights) for reference in references]
     floor = floor_divergences(references, weights) if len(references) > 1 else {}
@@ -101,12 +108,14 @@ def audit(
         return _rows(estimates(observation, weights), measured, divergences(observation, references, weights), floor)
 
     notes = (NO_REFERENCE,) if not references else (ONE_REFERENCE,) if len(references) == 1 else ()
+    beside = _reference_rows(references, measured, weights)
     return AuditReport(
         rows_before=() if before is None else rows(before),
         rows_after=rows(after),
-        rows_reference=_reference_rows(references, measured, weights),
+        rows_reference=beside,
         rows_floor=_floor_rows(measured),
-        notes=notes,
+        notes=(*notes, *caveats(after)),
+        spread=reference_spread(beside),
     )
 
 
@@ -130,7 +139,7 @@ def _mean(parts: Sequence[Estimate]) -> list[Estimate]:
 def _row(key: Key, estimate: Estimate, references: Sequence[Estimate]) -> AuditRow:
     known = AUDITS[key.name]
     values = estimate.values
-    low, high = (None, None) if values is None else interval(values[1:])
+    low, high = (None, None) if values is None else _interval(values)
     beside = [r.values for r in references if r.values is not None]
     row = AuditRow(
         name=key.name,
@@ -147,7 +156,7 @@ def _row(key: Key, estimate: Estimate, references: Sequence[Estimate]) -> AuditR
     if values is None or not beside:
         return row
     reference = mean_of(beside)
-    gap_low, gap_high = interval(values[1:] - reference[1:])
+    gap_low, gap_high = _interval(values - reference)
     return AuditRow(
         **{
             **asdict(row),
@@ -176,6 +185,12 @@ def _floor_rows(measured: Sequence[Estimates]) -> tuple[AuditRow, ...]:
         _row(Key("distance", f"reference-{i + 1}-vs-reference-{j + 1}"), distances(measured[i], [measured[j]]), [])
         for i, j in combinations(range(len(measured)), 2)
     )
+
+
+def _interval(values: Array) -> tuple[float, float]:
+    """Of an estimate and its draws. Resampling pushes absolute values up; none leaves its own interval for that."""
+    low, high = interval(values[1:])
+    return min(low, float(values[0])), max(high, float(values[0]))
 
 
 def _rounded(value: float | np.floating[Any] | None) -> float | None:

@@ -6,7 +6,7 @@ same weights, so that differences between them are paired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from expunge.audits.observe import Observation, Seen
+from expunge.audits.resampling import Weights, resampled_subjects
 from expunge.functional.membership import attack_hits
-from expunge.functional.seeding import derive_seed
 from expunge.functional.stats import (
-    bootstrap_weights,
     js_divergence,
     mean_of,
     weighted_auroc,
@@ -28,9 +27,9 @@ from expunge.functional.stats import (
 from expunge.types import SPLITS, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Weights = Mapping[Split, Array]
 ATTACKED = "forget-vs-reporting"
 STEERED = "forget-vs-tuning"
+COMPARED: tuple[Split, ...] = ("forget", "reporting")
 FALSE_POSITIVES = 10  # fewer expected ones than this, and a rate at a low FPR says nothing
 FPR = 0.01
 
@@ -56,14 +55,6 @@ class Estimate:
 Estimates = dict[Key, Estimate]
 
 
-def resampling(observation: Observation, *, draws: int, seed: int) -> Weights:
-    """Bootstrap weights for every split, whole subjects where subjects are known."""
-    return {
-        name: bootstrap_weights(seen.subjects, len(seen.ids), draws=draws, seed=derive_seed(seed, "bootstrap", name))
-        for name, seen in observation.items()
-    }
-
-
 def estimates(observation: Observation, weights: Weights) -> Estimates:
     """All values that need one model only."""
     found: Estimates = {}
@@ -76,11 +67,10 @@ def estimates(observation: Observation, weights: Weights) -> Estimates:
 def divergences(observation: Observation, references: Sequence[Observation], weights: Weights) -> Estimates:
     """Divergence of a model's answers from those of the references, mean over references; nothing without any."""
     found: Estimates = {}
-    for name in ("forget", "reporting") if references else ():
-        split: Split = name  # type: ignore[assignment]
+    for split in COMPARED if references else ():
         seen = observation[split]
         parts = [weighted_mean(_divergence(seen, other[split]), weights[split]) for other in references]
-        found[Key("js_divergence", name)] = _estimate(mean_of(parts), seen)
+        found[Key("js_divergence", split)] = _estimate(mean_of(parts), seen)
     return found
 
 
@@ -118,7 +108,10 @@ def _on_split(name: str, seen: Seen, weights: Array) -> Estimates:
 def _top2(seen: Seen, weights: Array) -> Estimate:
     if np.isnan(seen.hits_of_two).any():
         return Estimate(
-            None, len(seen.ids), _count(seen), "every attribute has two classes: two guesses are always right"
+            None,
+            len(seen.ids),
+            resampled_subjects(seen),
+            "every attribute has two classes: two guesses are always right",
         )
     return _estimate(weighted_mean(seen.hits_of_two, weights), seen)
 
@@ -133,16 +126,21 @@ def _attack(observation: Observation, weights: Weights) -> Estimates:
         Key("mia_auroc", STEERED): _both(steered, forget, tuning),
         Key("tpr_at_1pct_fpr", ATTACKED): _tpr(forget, others, ours, theirs),
     }
-    n, subjects = len(forget.ids) + len(others.ids), _both(auroc, forget, others).subjects
-    if min(len(forget.ids), len(others.ids)) < 2:
-        why = f"not estimable with {len(forget.ids)} forget and {len(others.ids)} reporting pictures: two a side are needed"
+    return found | _regression(forget, others, ours, theirs)
+
+
+def _regression(forget: Seen, others: Seen, ours: Array, theirs: Array) -> Estimates:
+    """What follows from the paper's attack; its held-out guesses stay as they are, only pictures are drawn anew."""
+    counts = len(forget.ids), len(others.ids)
+    if min(counts) < 2:
+        why = f"not estimable with {counts[0]} forget and {counts[1]} reporting pictures: two a side are needed"
         names = ("mia_accuracy", "forgetting_score", "nomus")
-        return found | {Key(name, ATTACKED): Estimate(None, n, subjects, why) for name in names}
+        return {Key(name, ATTACKED): _both(None, forget, others, why) for name in names}
     right, wrong = attack_hits(forget.losses, others.losses)
     accuracy = (weighted_mean(right, ours) + weighted_mean(wrong, theirs)) / 2
     score = np.abs(accuracy - 0.5)
     utility = weighted_mean(others.hits, theirs)
-    return found | {
+    return {
         Key("mia_accuracy", ATTACKED): _both(accuracy, forget, others),
         Key("forgetting_score", ATTACKED): _both(score, forget, others),
         Key("nomus", ATTACKED): _both((utility + 1 - 2 * score) / 2, forget, others),
@@ -150,13 +148,12 @@ def _attack(observation: Observation, weights: Weights) -> Estimates:
 
 
 def _tpr(forget: Seen, others: Seen, ours: Array, theirs: Array) -> Estimate:
-    n = len(others.ids)
-    if n * FPR < FALSE_POSITIVES:
-        needed = round(FALSE_POSITIVES / FPR)
+    n, needed = len(others.ids), round(FALSE_POSITIVES / FPR)
+    if n < needed:
         why = (
-            f"not estimable with n = {n}: at least {needed} non-members are needed at a false positive rate of {FPR:g}"
+            f"not estimable with n = {n}: needs at least {needed:,} non-members, for {FALSE_POSITIVES} false positives"
         )
-        return Estimate(None, len(forget.ids) + n, None, why)
+        return _both(None, forget, others, why)
     return _both(weighted_tpr(-forget.losses, -others.losses, ours, theirs, fpr=FPR), forget, others)
 
 
@@ -165,17 +162,14 @@ def _divergence(a: Seen, b: Seen) -> Array:
 
 
 def _estimate(values: Array, seen: Seen) -> Estimate:
-    return Estimate(values, len(seen.ids), _count(seen))
+    return Estimate(values, len(seen.ids), resampled_subjects(seen))
 
 
-def _both(values: Array, a: Seen, b: Seen) -> Estimate:
-    counts = (_count(a), _count(b))
-    known = None if None in counts else sum(c for c in counts if c is not None)
-    return Estimate(values, len(a.ids) + len(b.ids), known)
-
-
-def _count(seen: Seen) -> int | None:
-    return None if seen.subjects is None else len(np.unique(seen.subjects))
+def _both(values: Array | None, a: Seen, b: Seen, why_not: str = "") -> Estimate:
+    counts = resampled_subjects(a), resampled_subjects(b)
+    people = [np.unique(seen.subjects) for seen in (a, b) if seen.subjects is not None]
+    known = None if None in counts else len(np.unique(np.concatenate(people)))
+    return Estimate(values, len(a.ids) + len(b.ids), known, why_not)
 
 
 def _values(found: Estimates, key: Key) -> Array:

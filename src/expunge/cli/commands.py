@@ -14,9 +14,9 @@ from expunge.app.audit import audit_files
 from expunge.app.catalog import audit_cards, method_cards
 from expunge.app.demo import DemoSettings, demo
 from expunge.app.desk import Desk
-from expunge.app.draw import DrawJob, draw_request
+from expunge.app.draw import draw_request
 from expunge.app.erase import erase_files
-from expunge.app.job import AuditJob, EraseJob, Job, TrainJob
+from expunge.app.job import AuditJob, DrawJob, EraseJob, Job, TrainJob
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.app.versions import EXPUNGE

@@ -13,7 +13,6 @@ from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -37,7 +36,8 @@ PANELS: Mapping[str, str] = {
     "recipe": "Training recipe",
     "engine": "Engine",
 }
-BOUNDS: tuple[tuple[type, str, str], ...] = ((Gt, "gt", "> "), (Ge, "ge", ">= "), (Lt, "lt", "< "), (Le, "le", "<= "))
+BOUNDS = (("gt", "> "), ("ge", ">= "), ("lt", "< "), ("le", "<= "))
+HUGE = 1e12  # a bound that only guards against overflow is not worth telling
 
 
 def options(kind: type[Job], *, only: Sequence[str] = ()) -> list[inspect.Parameter]:
@@ -156,16 +156,12 @@ def _metavar(inner: Any) -> str:
 
 
 def _help(flag: Flag, info: FieldInfo) -> str:
-    limits = [
-        f"{sign}{getattr(note, name):g}"
-        for kind, name, sign in BOUNDS
-        for note in info.metadata
-        if isinstance(note, kind) and getattr(note, name) < 1e12
-    ]
+    bounds = [(sign, getattr(note, name, None)) for name, sign in BOUNDS for note in info.metadata]
+    limits = [f"{sign}{bound:g}" for sign, bound in bounds if isinstance(bound, int | float) and bound < HUGE]
     default = info.default
     if isinstance(default, tuple) and default:
         default = ", ".join(default)
-    told = isinstance(default, str | float) and not isinstance(default, bool) or type(default) is int
+    told = type(default) in (int, float, str)
     notes = [*([", ".join(limits)] if limits else []), *([f"default: {default}"] if told else [])]
     # square brackets would be read as markup
     text = flag.help.replace("[", "(").replace("]", ")")

@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from expunge.app.results import TableRow, table_rows
+from expunge.app.results import TableRow, headline_rows, shown_value, table_rows
 from expunge.app.runs import Run
 
-HEADLINES = ("accuracy", "mia_auroc", "forgetting_score", "nomus", "js_divergence", "distance")
+PLAIN_WIDTH = 160  # a pipe has no width; tables must not be wrapped for it
 
 
 def show_run(run: Run) -> None:
     """What a finished run measured, and where everything is."""
-    console = Console()
+    console = _console()
     metrics = run.metrics
     if run.kind == "train":
         for name, value in metrics["accuracy"].items():
@@ -34,14 +34,14 @@ def show_run(run: Run) -> None:
 def measured_table(rows: Sequence[TableRow], *, reference: bool) -> Table:
     """Headline measurements side by side, with 95 % intervals."""
     table = Table(show_edge=False, pad_edge=False)
-    shown = [row for row in rows if row.name in HEADLINES] or list(rows)
+    shown = headline_rows(rows)
     models = list(shown[0].values) if shown else []
     for title in ("measure", "pictures"):
         table.add_column(title)
     for title in ("n", *models, *(["reference"] if reference else [])):
         table.add_column(title, justify="right")
     for row in shown:
-        cells = [_interval(row.values[model]) for model in models]
+        cells = [shown_value(row.values[model]) for model in models]
         end = ["" if row.reference is None else f"{row.reference:.3f}"] if reference else []
         table.add_row(row.name, row.split, f"{row.n:,}", *cells, *end)
     return table
@@ -49,7 +49,7 @@ def measured_table(rows: Sequence[TableRow], *, reference: bool) -> Table:
 
 def show_cards(cards: Sequence[Mapping[str, Any]]) -> None:
     """One paragraph for every method or audit."""
-    console = Console()
+    console = _console()
     for card in cards:
         console.print(f"[bold]{escape(str(card['name']))}[/]")
         for key, value in card.items():
@@ -68,12 +68,10 @@ def _notes(console: Console, metrics: Mapping[str, Any]) -> None:
         _line(console, f"stopped early by the budget {metrics['budget_hit']}")
 
 
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH)
+
+
 def _line(console: Console, text: str) -> None:
     console.print(escape(text), soft_wrap=True, highlight=False)
-
-
-def _interval(value: tuple[float, float | None, float | None] | None) -> str:
-    if value is None:
-        return "not estimable"
-    middle, low, high = value
-    return f"{middle:.3f}" if low is None or high is None else f"{middle:.3f} ({low:.3f} to {high:.3f})"

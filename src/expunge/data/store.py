@@ -7,6 +7,7 @@ No label, no person and no file format enters; encoded bytes come batch by batch
 from __future__ import annotations
 
 import hashlib
+import mmap
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from expunge.data.decode import Pixels, UnreadablePicture, decode, decoder_name
-from expunge.data.storefile import HASH_BYTES, Shape, StoreFile, hash_row, map_pixels, write_batches
+from expunge.data.storefile import HASH_BYTES, Shape, StoreFile, hash_row, map_pixels, warm_up, write_batches
 from expunge.errors import DataError
 
 BATCH = 64
@@ -70,6 +71,7 @@ class PictureStore:
         self.n, self.height, self.width, self.channels = self.pixels.shape
         self.unreadable = dict(unreadable or {})
         self._row_hashes = row_hashes
+        self._map: mmap.mmap | None = getattr(self.pixels, "_mmap", None)
         with warnings.catch_warnings():  # a read-only array is fine: rows are only ever copied out of it
             warnings.simplefilter("ignore", UserWarning)
             self._flat = torch.from_numpy(self.pixels).view(self.n, self.height * self.width * self.channels)
@@ -79,8 +81,20 @@ class PictureStore:
 
     def read(self, rows: Tensor) -> Tensor:
         """Pixels of `rows` (int64 [b]) as uint8 [b, C, H, W] in channels_last order, 0..255; always a copy."""
-        picked = self._flat.index_select(0, rows.to("cpu"))
+        rows = rows.to("cpu")
+        self._announce(rows)
+        picked = self._flat.index_select(0, rows)
         return picked.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
+
+    def _announce(self, rows: Tensor) -> None:
+        """Ask the system for all rows at once: one page fault after the other would wait for the disk each time."""
+        if self._map is None or not hasattr(mmap, "MADV_WILLNEED"):
+            return
+        row = self.pixels[0].nbytes
+        for start in (rows * row).tolist():
+            if 0 <= start < self.pixels.nbytes:  # the gather itself refuses the others
+                page = start - start % mmap.PAGESIZE
+                self._map.madvise(mmap.MADV_WILLNEED, page, start + row - page)
 
     @cached_property
     def row_hashes(self) -> Pixels:
@@ -195,6 +209,8 @@ def _cached(
         stored = file.load(memory_bytes=memory_bytes)
     if stored is None:
         raise DataError("cache", expected="the store just written", came="a damaged file", remedy="check that disk")
+    if isinstance(stored.pixels, np.memmap):
+        warm_up(file.pixels_path)
     return PictureStore(stored.pixels, row_hashes=stored.row_hashes, unreadable=stored.unreadable)
 
 

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ HASH_BYTES = 16
 FORMAT = 1
 SAMPLED_ROWS = 64
 STALE_SECONDS = 3600.0
+WARM_BYTES = 8 << 20
 
 Shape = tuple[int, int, int, int]
 
@@ -136,6 +138,27 @@ class StoreFile:
 def map_pixels(file: Path | BinaryIO, shape: Shape) -> Pixels:
     """The pixels of a file, mapped; private (copy-on-write), so that nothing in memory can change the file."""
     return np.memmap(file, dtype=np.uint8, mode="c", shape=shape)
+
+
+def warm_up(path: Path) -> threading.Thread | None:
+    """Read a file once from front to back in the background, so that rows in random order need not wait for the disk.
+
+    The pages belong to the system, which takes them back when it needs them. Nothing is done, and None is the answer,
+    where the file is larger than half of the machine's memory.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+    if path.stat().st_size > memory // 2:
+        return None
+    thread = threading.Thread(target=_read_through, args=(path,), name="expunge-warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _read_through(path: Path) -> None:
+    buffer = bytearray(WARM_BYTES)
+    with suppress(OSError), path.open("rb", buffering=0) as file:  # a file that went away needs no warming
+        while file.readinto(buffer):
+            pass
 
 
 def write_batches(file: BinaryIO, batches: Iterable[tuple[Pixels, Pixels]]) -> Pixels:

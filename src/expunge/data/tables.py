@@ -22,6 +22,7 @@ PICTURE_SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2"]
 )
 METADATA = "metadata.csv"
+READ_BYTES = 1 << 20
 Batches = Iterator[Mapping[str, list[Any]]]
 
 
@@ -113,6 +114,7 @@ def _hub(name: str, config: str | None) -> list[Part]:
 def _parquet(files: list[Path], split: str, root: Path) -> Part:
     import pyarrow.parquet as pq
     from datasets import Features
+    from pyarrow.dataset import ParquetFragmentScanOptions
 
     features = []
     for file in files:
@@ -122,8 +124,12 @@ def _parquet(files: list[Path], split: str, root: Path) -> Part:
             came = f"{', '.join(features[-1])} in {file.name}"
             raise DataError("data", expected=f"columns {', '.join(features[0])} in every file", came=came)
 
+    # by default pyarrow fetches whole files ahead, and keeps them
+    scan = ParquetFragmentScanOptions(pre_buffer=False, use_buffered_stream=True, buffer_size=READ_BYTES)
+
     def read(columns: Sequence[str], size: int) -> Batches:
         options = {"data_files": _exact(files), "columns": list(columns), "batch_size": size}
+        options |= {"fragment_scan_options": scan}
         return _stream("parquet", options, columns, size, str(root if len(files) > 1 else files[0]))
 
     return _part(split, features[0], read, root)

@@ -1,16 +1,18 @@
 """Estimates under resampling weights: the same code gives the estimate (weights of one) and its bootstrap draws.
 
 Arrays in, arrays out. Weights are [r, n]: one row per resample, one column per picture; row 0 is the sample itself.
+They are kept as bytes and worked on in blocks of rows, so that memory stays small for 100,000 pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+BLOCK = 1 << 21  # weights worked on at a time: 16 MiB as float64
 
 
 def bootstrap_weights(subjects: Array | None, n: int, *, draws: int, seed: int) -> Array:
@@ -23,7 +25,8 @@ def bootstrap_weights(subjects: Array | None, n: int, *, draws: int, seed: int) 
         seed: of the draws.
 
     Returns:
-        float64 [1 + draws, n]; row 0 is all ones.
+        uint8 [1 + draws, n]; row 0 is all ones. (A count over 255 needs more than 255 owners, and then has a
+        probability below 1e-500.)
 
     Example:
         >>> bootstrap_weights(np.array(["a", "a", "b"]), 3, draws=1, seed=0).shape
@@ -34,15 +37,16 @@ def bootstrap_weights(subjects: Array | None, n: int, *, draws: int, seed: int) 
     owner = np.arange(n) if subjects is None else np.unique(subjects, return_inverse=True)[1].ravel()
     owners = int(owner.max()) + 1 if n else 0
     rng = np.random.default_rng(seed)
-    counts = rng.multinomial(owners, np.full(owners, 1 / owners), size=draws).astype(np.float64)
-    return np.vstack([np.ones((1, n)), counts[:, owner]])
+    weights = np.ones((1 + draws, n), dtype=np.uint8)
+    for row in weights[1:] if n else ():
+        row[:] = np.bincount(rng.integers(owners, size=owners), minlength=owners).astype(np.uint8)[owner]
+    return weights
 
 
 def weighted_mean(values: Array, weights: Array) -> Array:
     """Mean of `values` [n] under each row of `weights` [r, n]: float64 [r]; NaN where nothing was drawn."""
-    total = weights.sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(weights @ values / total)
+        return np.concatenate([w @ values / w.sum(1) for (w,) in _blocks(weights)])
 
 
 def weighted_auroc(members: Array, others: Array, member_weights: Array, other_weights: Array) -> Array:
@@ -60,14 +64,16 @@ def weighted_auroc(members: Array, others: Array, member_weights: Array, other_w
         >>> weighted_auroc(np.array([2.0, 1.0]), np.array([1.0, 0.0]), one, one)
         array([0.875])
     """
-    _, rank = np.unique(np.r_[members, others], return_inverse=True)
-    rank = rank.ravel()
-    levels = int(rank.max()) + 1
-    ours = _by_level(rank[: len(members)], member_weights, levels)
-    theirs = _by_level(rank[len(members) :], other_weights, levels)
-    below = np.cumsum(theirs, axis=1) - theirs / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((ours * below).sum(1) / (ours.sum(1) * theirs.sum(1)))
+    order = np.argsort(others, kind="stable")
+    ranked = others[order]
+    below, not_above = np.searchsorted(ranked, members, "left"), np.searchsorted(ranked, members, "right")
+    found = []
+    for ours, theirs in _blocks(member_weights, other_weights):
+        passed = np.pad(np.cumsum(theirs[:, order], axis=1), ((0, 0), (1, 0)))
+        wins = (passed[:, below] + passed[:, not_above]) / 2  # a tie counts one half
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append((ours * wins).sum(1) / (ours.sum(1) * theirs.sum(1)))
+    return np.concatenate(found)
 
 
 def weighted_tpr(members: Array, others: Array, member_weights: Array, other_weights: Array, *, fpr: float) -> Array:
@@ -77,17 +83,24 @@ def weighted_tpr(members: Array, others: Array, member_weights: Array, other_wei
         members, others: scores [n], [m]; higher means member. The weights as in `weighted_auroc`.
     """
     order = np.argsort(-others, kind="stable")
-    weights = other_weights[:, order]
-    above = np.cumsum(weights, axis=1)
-    # the first non-member that may not be exceeded: everything strictly above it is called a member
-    first = np.minimum((above <= fpr * above[:, -1:]).sum(1), len(others) - 1)
-    threshold = others[order][first]
-    called = members[None, :] > threshold[:, None]
-    return np.asarray((member_weights * called).sum(1) / member_weights.sum(1))
+    found = []
+    for ours, theirs in _blocks(member_weights, other_weights):
+        above = np.cumsum(theirs[:, order], axis=1)
+        # the first non-member that may not be exceeded: everything strictly above it is called a member; the slack
+        # keeps products such as .29 * 100 from falling below the whole number that they are
+        first = np.minimum((above <= fpr * above[:, -1:] + 1e-9).sum(1), len(others) - 1)
+        called = members[None, :] > others[order][first][:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append((ours * called).sum(1) / ours.sum(1))
+    return np.concatenate(found)
 
 
 def weighted_ece(confidence: Array, hit: Array, weights: Array, *, bins: int = 15) -> Array:
     """Expected calibration error over bins of equal numbers of pictures, under each weighting: float64 [r] in 0..1.
+
+    Bins are cut once, on the unweighted sample; equal numbers keep the last bin of a confident model from
+    holding everything.
+    An absolute value is averaged, so resampling pushes it up: an interval leans towards higher values.
 
     Args:
         confidence: highest probability of each picture [n], 0..1.
@@ -97,10 +110,13 @@ def weighted_ece(confidence: Array, hit: Array, weights: Array, *, bins: int = 1
 
     Reference: Naeini et al. 2015; equal-mass bins as in Nixon et al. 2019, section 3.
     """
-    groups = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    total = weights.sum(1)
-    off = [np.abs(weights[:, g] @ (confidence[g] - hit[g])) for g in groups if len(g)]
-    return np.asarray(np.sum(off, axis=0) / total)
+    column = np.zeros(len(confidence), dtype=np.int64)
+    for number, group in enumerate(np.array_split(np.argsort(confidence, kind="stable"), bins)):
+        column[group] = number
+    too_sure = np.zeros((len(confidence), bins))
+    too_sure[np.arange(len(confidence)), column] = confidence - hit
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.concatenate([np.abs(w @ too_sure).sum(1) / w.sum(1) for (w,) in _blocks(weights)])
 
 
 def js_divergence(p: Array, q: Array) -> Array:
@@ -131,10 +147,11 @@ def mean_of(parts: Sequence[Array]) -> Array:
     return np.asarray(np.mean(np.stack(list(parts)), axis=0))
 
 
-def _by_level(rank: Array, weights: Array, levels: int) -> Array:
-    summed = np.zeros((levels, weights.shape[0]))
-    np.add.at(summed, rank, weights.T)
-    return summed.T
+def _blocks(*weights: Array) -> Iterator[list[Array]]:
+    """The same rows of all `weights` as float64, few enough rows at a time to keep memory small."""
+    rows = max(1, BLOCK // max(1, *(w.shape[1] for w in weights)))
+    for start in range(0, len(weights[0]), rows):
+        yield [w[start : start + rows].astype(np.float64) for w in weights]
 
 
 def _entropy(p: Array) -> Array:

@@ -1,25 +1,67 @@
 """A model as an artefact: weights that were loaded, how to start afresh, and how to give back the same kind of thing.
 
-What expunge adds to a user's directory is one file, `expunge.json`: classes, size, head and training recipe.
+In what form it lies on disk is known to a `Form` (a Hugging Face directory, or a file beside a factory); here is what
+all forms share: fresh starts that follow a seed, and saving that is checked.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Protocol
 
-import torch
+from torch import nn
 
-from expunge.errors import ModelError, Unavailable
-from expunge.models.classifier import PixelClassifier, Preprocessing
-from expunge.models.weights import hash_state
-from expunge.types import Augmentation, LabelSpec, Optimizer, TrainRecipe
+from expunge.models.classifier import PixelClassifier
+from expunge.models.record import RECORD, read_recipe, read_record, write_record
+from expunge.models.saving import check_place, check_saved, classifier_of
+from expunge.models.seeding import seeded
+from expunge.models.weights import State, state_bytes_hash
+from expunge.types import TrainRecipe
 
-RECORD = "expunge.json"
+__all__ = ["RECORD", "Form", "Kind", "ModelArtefact", "read_recipe", "read_record"]
+
 Kind = Literal["huggingface", "factory", "module"]
+
+
+class Form(Protocol):
+    """How a network lies on disk and is built anew."""
+
+    @property
+    def factory(self) -> str:
+        """Name of what builds the network; "" where a directory is complete without."""
+        ...
+
+    @property
+    def origin(self) -> Path | None:
+        """The directory that was loaded."""
+        ...
+
+    @property
+    def kept(self) -> Mapping[str, bytes]:
+        """Small files that are written back byte for byte."""
+        ...
+
+    def build(self) -> nn.Module:
+        """A freshly initialised network from the global generators, or `Unavailable`."""
+        ...
+
+    def stored(self, net: nn.Module) -> State:
+        """What the files of this network hold."""
+        ...
+
+    def write(self, net: nn.Module, directory: Path) -> None:
+        """Write all files."""
+        ...
+
+    def reread(self, directory: Path) -> State:
+        """What the files in `directory` hold."""
+        ...
+
+    def read(self, directory: Path) -> nn.Module:
+        """The network that lies in `directory`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,11 +72,9 @@ class ModelArtefact:
         classifier: with the loaded weights, in inference mode.
         kind: what was loaded, and will be saved.
         source: where it came from, for people.
-        weights_sha256: hash of the loaded weights.
+        weights_sha256: `state_bytes_hash` of the loaded weights.
         recipe: how it was trained, or None where nobody knows.
-        build: a new network of the same architecture with weights from torch's global generator, or None.
-        write: writes a classifier's network into a directory as the kind it came as.
-        reload: reads such a directory back, for the check that what was saved is what was meant.
+        form: how it lies on disk.
     """
 
     classifier: PixelClassifier
@@ -42,86 +82,47 @@ class ModelArtefact:
     source: str
     weights_sha256: str
     recipe: TrainRecipe | None
-    build: Callable[[], torch.nn.Module] | None
-    write: Callable[[torch.nn.Module, Path], None]
-    reload: Callable[[Path], PixelClassifier]
+    form: Form
 
     def fresh(self, seed: int) -> PixelClassifier:
         """A freshly initialised model of the same architecture; the same seed gives the same weights.
 
+        Global random states stay as they are.
+
         Raises:
             Unavailable: nobody said how to build one.
         """
-        if self.build is None:
-            raise Unavailable(f"no freshly initialised model: {self.source} came without a factory that builds one")
         like = self.classifier
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            net = self.build()
+        with seeded(seed):
+            net = self.form.build()
         return PixelClassifier(net, like.preprocessing, like.spec, like.head_name)
 
     def save(self, classifier: PixelClassifier, directory: Path) -> None:
         """Write `classifier` as the same kind of artefact that was loaded, and check that it reads back the same.
 
+        Names, shapes, types, layout and small files are those that were loaded; weights that came in half precision
+        are computed with in fp32 and rounded here. The training state beside weights in a checkpoint is not kept.
+
+        Args:
+            classifier: of this architecture, on any device.
+            directory: made where it is not there; never the one that was loaded.
+
         Raises:
             ModelError: what was written differs in keys, shapes, types, preprocessing or answers.
         """
+        check_place(self.form, directory)
         directory.mkdir(parents=True, exist_ok=True)
-        self.write(classifier.net, directory)
-        record = {
-            "spec": asdict(classifier.spec),
-            "preprocessing": asdict(classifier.preprocessing),
-            "head": classifier.head_name,
-            "recipe": asdict(self.recipe) if self.recipe is not None else None,
-        }
-        (directory / RECORD).write_text(json.dumps(record, indent=1) + "\n")
-        check_same(classifier, self.reload(directory), directory)
+        self.form.write(classifier.net, directory)
+        write_record(directory, classifier, self.recipe, factory=self.form.factory)
+        check_saved(classifier, self.form, directory)
 
+    def reopen(self, directory: Path) -> ModelArtefact:
+        """What `save` wrote, read back by the code that built this one: works for factories and modules too.
 
-def check_same(ours: PixelClassifier, saved: PixelClassifier, directory: Path) -> None:
-    """Refuse a saved model that is not the one in memory.
-
-    Raises:
-        ModelError: saying what differs.
-    """
-    if saved.preprocessing != ours.preprocessing:
-        raise ModelError("save", expected=f"{ours.preprocessing}", came=f"{saved.preprocessing} in {directory}")
-    a, b = ours.net.state_dict(), saved.net.state_dict()
-    described = [{k: (tuple(v.shape), v.dtype) for k, v in s.items()} for s in (a, b)]
-    if described[0] != described[1]:
-        differing = sorted(k for k in {*a, *b} if described[0].get(k) != described[1].get(k))
-        raise ModelError(
-            "save", expected="the same tensors as in memory", came=f"others in {directory}: {differing[:3]}"
-        )
-    if hash_state(a) != hash_state(b):
-        raise ModelError("save", expected="the same weights as in memory", came=f"other values in {directory}")
-
-
-def read_record(directory: Path) -> dict[str, Any]:
-    """What `expunge.json` says, or nothing where there is none.
-
-    Raises:
-        ModelError: the file is not what expunge writes.
-    """
-    path = directory / RECORD
-    if not path.exists():
-        return {}
-    try:
-        raw = json.loads(path.read_text())
-        spec, shape, recipe = raw["spec"], raw["preprocessing"], raw["recipe"]
-        return {
-            "spec": LabelSpec(tuple(spec["names"]), tuple(tuple(c) for c in spec["classes"])),
-            "preprocessing": Preprocessing(tuple(shape["size"]), tuple(shape["mean"]), tuple(shape["std"])),
-            "head": raw["head"],
-            "recipe": None if recipe is None else read_recipe(recipe),
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(RECORD, expected="the record that expunge writes", came=f"{path}: {error!r}") from None
-
-
-def read_recipe(raw: Mapping[str, Any]) -> TrainRecipe:
-    """A recipe from its JSON form."""
-    fields = dict(raw)
-    fields["optimizer"] = Optimizer(**fields["optimizer"])
-    fields["augmentation"] = None if fields["augmentation"] is None else Augmentation(**fields["augmentation"])
-    return TrainRecipe(**fields)
+        Raises:
+            ModelError: anything missing, unsafe or not fitting.
+        """
+        found = classifier_of(self.form, directory)
+        recipe = read_record(directory)["recipe"]
+        sha256 = state_bytes_hash(found)
+        return replace(self, classifier=found, source=str(directory), weights_sha256=sha256, recipe=recipe)

@@ -6,35 +6,26 @@ linear layer sits is found automatically (or named by the user); its input is wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from expunge.errors import ModelError
+from expunge.models.heads import candidates, catch_input, check_head, find_head, linear_layers, logits_of
+from expunge.models.modes import frozen, inference_mode_of
+from expunge.models.preprocessing import Preprocessing
 from expunge.types import LabelSpec
 
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What happens to a picture before the network sees it.
-
-    Args:
-        size: height and width in pixels.
-        mean, std: per channel, in units of 0..1; their length is the number of channels.
-    """
-
-    size: tuple[int, int]
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.5, 0.5, 0.5)
-
-    @property
-    def channels(self) -> int:
-        """Colour channels the network takes."""
-        return len(self.mean)
+__all__ = [
+    "PixelClassifier",
+    "Preprocessing",
+    "find_head",
+    "frozen",
+    "inference_mode_of",
+    "label_slices",
+    "linear_layers",
+]
 
 
 class PixelClassifier(nn.Module):
@@ -47,7 +38,7 @@ class PixelClassifier(nn.Module):
         head: dotted name of the last linear layer inside `net`; found where None.
 
     Raises:
-        ModelError: no linear layer answers with `spec.logits` values, or several could.
+        ModelError: it does not answer with `spec.logits` values, or no single layer gives its answer.
 
     Example:
         >>> net = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 2))
@@ -70,8 +61,10 @@ class PixelClassifier(nn.Module):
         # not persistent: the saved artefact must have exactly the keys of the user's network
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(shape), persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std).view(shape), persistent=False)
-        self.head_name = head if head is not None else find_head(net, spec, preprocessing)
-        self.head  # noqa: B018  (fail now, not at the first batch, where the named layer does not exist)
+        self.head_name = find_head(net, spec, preprocessing) if head is None else head
+        if head is not None:
+            self.head  # noqa: B018  (fail now, not at the first batch, where the named layer does not exist)
+            check_head(net, head, spec, preprocessing)
 
     @property
     def head(self) -> nn.Module:
@@ -83,19 +76,21 @@ class PixelClassifier(nn.Module):
                 "head",
                 expected="the name of a layer of the network",
                 came=repr(self.head_name),
-                remedy=f"linear layers are: {', '.join(linear_layers(self.net)) or 'none'}",
+                remedy=candidates(linear_layers(self.net)),
             ) from None
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [b, c] of pictures `x`, float [b, C, H, W] in 0..1."""
-        answer: Any = self.net((x - self.mean) / self.std)
-        logits: Tensor = answer if isinstance(answer, Tensor) else answer.logits
-        return logits
+        return logits_of(self.net((x - self.mean) / self.std))
 
     def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Penultimate features [b, d] and logits [b, c] of pictures in 0..1, in one pass."""
+        """Penultimate features [b, d] and logits [b, c] of pictures in 0..1, in one pass.
+
+        Raises:
+            ModelError: the head did not run exactly once.
+        """
         caught: list[Tensor] = []
-        handle = self.head.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
+        handle = self.head.register_forward_pre_hook(catch_input(caught), with_kwargs=True)
         try:
             logits = self.forward(x)
         finally:
@@ -108,87 +103,6 @@ class PixelClassifier(nn.Module):
                 remedy="name the last linear layer with --head",
             )
         return caught[0].flatten(1), logits
-
-
-def linear_layers(net: nn.Module) -> list[str]:
-    """Dotted names of all linear layers (and 1x1 convolutions used as such) in definition order."""
-    return [name for name, module in net.named_modules() if _width(module) is not None]
-
-
-def find_head(net: nn.Module, spec: LabelSpec, preprocessing: Preprocessing) -> str:
-    """The linear layer whose output are the logits, found by showing the network one grey picture.
-
-    Raises:
-        ModelError: the network answers with another number of logits, or no single layer gives its answer.
-    """
-    outputs: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Any:
-        return lambda module, args, output: outputs.__setitem__(name, output)
-
-    handles = [net.get_submodule(name).register_forward_hook(keep(name)) for name in linear_layers(net)]
-    try:
-        logits = _answer(net, preprocessing)
-    finally:
-        for handle in handles:
-            handle.remove()
-    if logits.shape != (1, spec.logits):
-        raise ModelError(
-            "model", expected=f"{spec.logits} classes as in the data", came=f"an answer of {list(logits.shape)}"
-        )
-    fitting = [name for name, output in outputs.items() if torch.equal(output.flatten(1), logits)]
-    if len(fitting) == 1:
-        return fitting[0]
-    raise ModelError(
-        "head",
-        expected="one linear layer whose output are the logits",
-        came=f"{len(fitting)} such ({', '.join(fitting) or 'none'})",
-        remedy=f"name it with --head; linear layers are: {', '.join(linear_layers(net)) or 'none'}",
-    )
-
-
-def _answer(net: nn.Module, preprocessing: Preprocessing) -> Tensor:
-    parameter = next(net.parameters(), torch.empty(0))
-    picture = torch.zeros(1, preprocessing.channels, *preprocessing.size, device=parameter.device)
-    try:
-        with inference_mode_of(net), torch.no_grad():
-            answer = net(picture)
-    except Exception as error:  # whatever a network says about a shape it does not take
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError("model", expected=f"a network that takes {list(picture.shape)}", came=reason) from error
-    return answer if isinstance(answer, Tensor) else answer.logits  # type: ignore[no-any-return]
-
-
-def _width(module: nn.Module) -> int | None:
-    if isinstance(module, nn.Linear):
-        return module.out_features
-    if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.bias is not None:
-        return module.out_channels
-    return None
-
-
-@contextmanager
-def inference_mode_of(model: nn.Module) -> Iterator[None]:
-    """Run with batch norm and dropout in inference mode; every submodule's mode is put back afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextmanager
-def frozen(model: nn.Module) -> Iterator[None]:
-    """No parameter asks for a gradient inside: only inputs are differentiated. Flags are put back afterwards."""
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    model.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)
 
 
 def label_slices(sizes: Sequence[int]) -> list[slice]:

@@ -1,189 +1,233 @@
-"""Local Hugging Face model directories, read without running any code in them, and the bundled ResNets.
+"""Local Hugging Face model directories, read without running any code in them and written back as they came.
 
-A directory flows in, a network and its preprocessing flow out, and the same layout goes back. Nothing is downloaded.
+Files are read by expunge's own safe readers; transformers only translates names, since the names in files are not
+those of its networks (those of ViT have changed, for one). Nothing is downloaded.
 """
 
 from __future__ import annotations
 
+import copy
 import json
-import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForImageClassification, PretrainedConfig, ResNetConfig
+from transformers import (
+    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForImageClassification,
+    PretrainedConfig,
+)
+from transformers.core_model_loading import revert_weight_conversion
+from transformers.utils import logging
 
-from expunge.errors import ModelError
+from expunge.errors import ModelError, Unavailable
 from expunge.models.classifier import Preprocessing
-from expunge.models.weights import State, check_finite, load_into, read_weights
+from expunge.models.files import Stored, arranged, layout_of, read_all, write_weights
+from expunge.models.processor import CONFIG, PROCESSOR, processor, read_preprocessing
+from expunge.models.translation import checked_layout, refuse_report
+from expunge.models.weights import State, check_finite
 from expunge.types import LabelSpec
 
-CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
+__all__ = ["CONFIG", "PROCESSOR", "HuggingFaceForm", "build", "read_config", "read_preprocessing", "read_spec"]
+
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-WIDTHS = {"": 1.0, "-half": 0.5, "-quarter": 0.25}
-DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet10": (1, 1, 1, 1)}
-ARCHITECTURES = tuple(f"{name}{width}" for name in DEPTHS for width in WIDTHS)
-
-
-def bundled_config(architecture: str, spec: LabelSpec, channels: int) -> PretrainedConfig:
-    """The configuration of a bundled network, e.g. `resnet18-half` (ResNet-18 at half the width).
-
-    Raises:
-        ModelError: no such architecture.
-    """
-    base, _, _ = architecture.partition("-")
-    width = WIDTHS.get(architecture.removeprefix(base))
-    if base not in DEPTHS or width is None:
-        raise ModelError("arch", expected=f"one of {', '.join(ARCHITECTURES)}", came=repr(architecture))
-    return ResNetConfig(
-        num_channels=channels,
-        embedding_size=int(64 * width),
-        hidden_sizes=[int(size * width) for size in (64, 128, 256, 512)],
-        depths=list(DEPTHS[base]),
-        layer_type="basic",
-        id2label=dict(enumerate(class_names(spec))),
-        label2id={name: i for i, name in enumerate(class_names(spec))},
-    )
-
-
-def class_names(spec: LabelSpec) -> list[str]:
-    """A name for every logit: the class, or `attribute=class` where there are several attributes."""
-    if len(spec.names) == 1:
-        return list(spec.classes[0])
-    return [f"{name}={c}" for name, classes in zip(spec.names, spec.classes, strict=True) for c in classes]
+FOREIGN = {
+    "auto_map": "one that brings code (auto_map)",
+    "quantization_config": "quantised weights (quantization_config)",
+}
 
 
 def read_config(directory: Path) -> PretrainedConfig:
     """The configuration in a model directory.
 
     Raises:
-        ModelError: there is none, or it asks for code of its own.
+        ModelError: there is none, or it asks for code of its own, quantised weights or an adapter.
     """
     try:
-        raw = json.loads((directory / CONFIG).read_text())
-        if "auto_map" in raw:
-            raise ModelError(
-                "model", expected="a network that transformers knows", came="one that brings code (auto_map)"
-            )
+        raw = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+        came = next((reason for key, reason in FOREIGN.items() if key in raw), None)
+        came = "an adapter of another model" if (directory / "adapter_config.json").exists() else came
+        if came is not None:
+            raise ModelError("model", expected="a network that transformers knows", came=came)
         config: PretrainedConfig = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         return config
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError("model", expected=f"a {CONFIG} that transformers reads in {directory}", came=reason) from None
-
-
-def build(config: PretrainedConfig) -> nn.Module:
-    """A network with fresh weights from torch's global generator.
-
-    Raises:
-        ModelError: the configuration is not one of an image classifier.
-    """
-    try:
-        net: nn.Module = AutoModelForImageClassification.from_config(config)
-    except ValueError:
-        raise ModelError("model", expected="an image classifier", came=f"a {config.model_type}") from None
-    return net
-
-
-def read_network(directory: Path) -> nn.Module:
-    """The network in a model directory with its weights, from safetensors, else from a pickle of tensors alone.
-
-    Raises:
-        ModelError: anything missing, unknown, unsafe or not fitting.
-    """
-    net = build(read_config(directory))
-    file = next((directory / name for name in WEIGHTS if (directory / name).exists()), None)
-    if file is None:
-        raise ModelError("model", expected=f"one of {', '.join(WEIGHTS)} in {directory}", came="none")
-    load_into(net, read_weights(file)[0], str(file))
-    return net
-
-
-def write_network(net: nn.Module, directory: Path, *, origin: Path | None, preprocessing: Preprocessing) -> None:
-    """Write a model directory: the origin's own small files byte for byte where there is one, and our weights.
-
-    Args:
-        net: what to save. directory: exists. origin: the directory that was loaded, or None.
-        preprocessing: written where the origin has no file for it.
-    """
-    for name in (CONFIG, PROCESSOR):
-        if (
-            origin is not None
-            and (origin / name).exists()
-            and (origin / name).resolve() != (directory / name).resolve()
-        ):
-            shutil.copyfile(origin / name, directory / name)
-    if not (directory / CONFIG).exists():
-        net.config.save_pretrained(directory)  # type: ignore[union-attr, operator]
-    if not (directory / PROCESSOR).exists():
-        (directory / PROCESSOR).write_text(json.dumps(processor(preprocessing), indent=1) + "\n")
-    state: State = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
-    check_finite(state, str(directory))
-    save_file(_untied(state), directory / WEIGHTS[0], metadata={"format": "pt"})
-
-
-def processor(preprocessing: Preprocessing) -> dict[str, Any]:
-    """The `preprocessor_config.json` of a network of ours."""
-    height, width = preprocessing.size
-    return {
-        "image_processor_type": "ViTImageProcessor",
-        "do_resize": True,
-        "size": {"height": height, "width": width},
-        "resample": 2,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(preprocessing.mean),
-        "image_std": list(preprocessing.std),
-    }
-
-
-def read_preprocessing(directory: Path) -> Preprocessing | None:
-    """Size and normalisation as the directory states them, or None where it does not.
-
-    Raises:
-        ModelError: the file is there but cannot be understood.
-    """
-    path = directory / PROCESSOR
-    if not path.exists():
-        return None
-    try:
-        raw = json.loads(path.read_text())
-        size = _size(raw.get("crop_size") if raw.get("do_center_crop") else raw["size"])
-        if not raw.get("do_normalize", True):
-            return Preprocessing(size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-        return Preprocessing(size, tuple(raw["image_mean"]), tuple(raw["image_std"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError("model", expected=f"size, image_mean and image_std in {path}", came=repr(error)) from None
+    except ModelError:
+        raise
+    except Exception as error:  # whatever transformers says about a configuration
+        raise ModelError(
+            "model", expected=f"a {CONFIG} that transformers reads in {directory}", came=_line(error)
+        ) from None
 
 
 def read_spec(config: PretrainedConfig, spec: LabelSpec | None) -> LabelSpec:
     """What the logits mean: as the caller says, else the names in the configuration, as one attribute.
 
     Raises:
-        ModelError: the caller's classes are more or fewer than the network's.
+        ModelError: the caller's classes are more or fewer than the network's, or the same in another order.
     """
     count = int(config.num_labels or 0)
     if spec is not None and spec.logits != count:
         raise ModelError("model", expected=f"{spec.logits} classes as in the data", came=f"{count} in the model")
-    names = tuple(str(config.id2label[i]) for i in range(count)) if config.id2label else ()
+    labels: Mapping[Any, Any] = config.id2label or {}
+    names = tuple(str(labels[i]) for i in range(count)) if labels else ()
+    if spec is not None and len(spec.names) == 1 and names != spec.classes[0] and {*names} == {*spec.classes[0]}:
+        raise ModelError("model", expected=f"classes in the order {spec.classes[0]}", came=f"{names} in the model")
     return spec or LabelSpec(("label",), (names,))
 
 
-def _size(raw: Any) -> tuple[int, int]:
-    if isinstance(raw, int):
-        return raw, raw
-    if "shortest_edge" in raw:
-        return int(raw["shortest_edge"]), int(raw["shortest_edge"])
-    return int(raw["height"]), int(raw["width"])
+def build(config: PretrainedConfig) -> nn.Module:
+    """A network with fresh fp32 weights from torch's global generator.
+
+    Raises:
+        ModelError: the configuration is not one of an image classifier, or contradicts itself.
+        Unavailable: the network needs a library that is not installed.
+    """
+    _network_class(config)
+    try:
+        with _quiet():
+            net: nn.Module = AutoModelForImageClassification.from_config(copy.deepcopy(config), dtype=torch.float32)
+            return net
+    except ImportError as error:
+        raise Unavailable(f"model: {config.model_type} needs more than is installed: {_line(error)}") from None
+    except Exception as error:  # sizes that contradict each other end in errors of all kinds
+        raise ModelError("model", expected=f"a sound {CONFIG} of {config.model_type}", came=_line(error)) from None
 
 
-def _untied(state: State) -> State:
-    """Safetensors refuses shared memory: tied weights are written out, each under its own name."""
-    seen: set[int] = set()
-    result = {}
-    for name, value in state.items():
-        result[name] = value.clone() if value.data_ptr() in seen and value.numel() else value
-        seen.add(value.data_ptr())
-    return result
+class HuggingFaceForm:
+    """A network that lives as a Hugging Face model directory.
+
+    Args:
+        net: the loaded, or freshly built, network; it knows how names are translated.
+        preprocessing: written where no file of it was loaded.
+        stored: the files that were loaded, or None.
+        origin: the directory that was loaded, or None.
+    """
+
+    factory = ""
+
+    def __init__(
+        self, net: nn.Module, preprocessing: Preprocessing, *, stored: Stored | None = None, origin: Path | None = None
+    ) -> None:
+        self.origin = origin
+        self._net: Any = net
+        self._preprocessing = preprocessing
+        own = self._names_in_files(net)
+        self.layout = layout_of(own, WEIGHTS[0]) if stored is None else checked_layout(stored, own, str(origin))
+        # read now: the directory may be gone when the time for saving comes
+        small = (CONFIG, PROCESSOR, *(f"{name}.index.json" for name in WEIGHTS)) if origin is not None else ()
+        self.kept = {name: (origin / name).read_bytes() for name in small if origin and (origin / name).exists()}
+
+    def build(self) -> nn.Module:
+        """A freshly initialised network."""
+        return build(self._net.config)
+
+    def stored(self, net: nn.Module) -> State:
+        """What the files of this network hold."""
+        return arranged(self._names_in_files(net), self.layout)
+
+    def write(self, net: nn.Module, directory: Path) -> None:
+        """Write the directory: the small files byte for byte as they came, and the weights."""
+        for name, content in self.kept.items():
+            (directory / name).write_bytes(content)
+        if CONFIG not in self.kept:
+            self._net.config.save_pretrained(directory)
+        if PROCESSOR not in self.kept:
+            text = json.dumps(processor(self._preprocessing), indent=1) + "\n"
+            (directory / PROCESSOR).write_text(text, encoding="utf-8")
+        write_weights(self.stored(net), directory, self.layout)
+
+    def reread(self, directory: Path) -> State:
+        """What the files in `directory` hold."""
+        return read_files(directory).state
+
+    def read(self, directory: Path) -> nn.Module:
+        """The network that lies in `directory`."""
+        return read_network(read_config(directory), read_files(directory), str(directory))
+
+    def _names_in_files(self, net: nn.Module) -> State:
+        # of the loaded network, which remembers how its names were translated; a fresh one does not
+        named: State = revert_weight_conversion(self._net, net.state_dict())
+        return named
+
+
+def read_files(directory: Path) -> Stored:
+    """All weights in a model directory: safetensors where there are, else pickles of tensors alone.
+
+    Raises:
+        ModelError: none there, a damaged or unsafe file, or an index that points elsewhere.
+    """
+    for name in WEIGHTS:
+        if (directory / name).exists():
+            return read_all([directory / name])
+        index = directory / f"{name}.index.json"
+        if index.exists():
+            return read_all(directory / shard for shard in _shards(index))
+    raise ModelError("model", expected=f"one of {', '.join(WEIGHTS)} in {directory}", came="none")
+
+
+def read_network(config: PretrainedConfig, stored: Stored, source: str) -> nn.Module:
+    """A network of `config` with fp32 copies of the weights in files.
+
+    Raises:
+        ModelError: weights are not finite, or do not fit the architecture.
+        Unavailable: the network needs a library that is not installed.
+    """
+    check_finite(stored.state, source)
+    network = _network_class(config)
+    try:
+        with _quiet():
+            # without a path transformers opens no file: it translates names and reports what does not fit
+            net, report = network.from_pretrained(
+                None,
+                config=copy.deepcopy(config),
+                state_dict=dict(stored.state),
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                local_files_only=True,
+            )
+    except ImportError as error:
+        raise Unavailable(f"model: {config.model_type} needs more than is installed: {_line(error)}") from None
+    except Exception as error:  # as in `build`
+        raise ModelError("model", expected=f"a sound {CONFIG} of {config.model_type}", came=_line(error)) from None
+    refuse_report(report, source, len(net.state_dict()))
+    return net  # type: ignore[no-any-return]
+
+
+def _network_class(config: PretrainedConfig) -> Any:
+    try:
+        return MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(config)]
+    except KeyError:
+        raise ModelError("model", expected="an image classifier", came=f"a {config.model_type}") from None
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        names = list(dict.fromkeys(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        if not names or any(Path(name).name != name or not Path(name).suffix for name in names):
+            raise ValueError("names that are not plain file names")
+        return names
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError("model", expected=f"files of the same directory in {index}", came=_line(error)) from None
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Transformers prints tables and bars; what matters in them becomes an error here."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -7,28 +7,33 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import nn
 
 from expunge.errors import ModelError
-from expunge.models.artefact import ModelArtefact, read_record
+from expunge.models.artefact import Form, Kind, ModelArtefact
+from expunge.models.bundled import bundled_config
 from expunge.models.classifier import PixelClassifier, Preprocessing
-from expunge.models.factory import built, factory, write_weights
+from expunge.models.factory import FileForm, built, factory, read_into, widened
+from expunge.models.files import layout_of
 from expunge.models.huggingface import (
+    CONFIG,
+    HuggingFaceForm,
     build,
-    bundled_config,
     read_config,
+    read_files,
     read_network,
     read_preprocessing,
     read_spec,
-    write_network,
 )
-from expunge.models.weights import check_finite, hash_state, load_into, read_weights
-from expunge.types import LabelSpec
+from expunge.models.record import read_record
+from expunge.models.seeding import seeded
+from expunge.models.weights import check_finite, state_bytes_hash
+from expunge.types import LabelSpec, TrainRecipe
+
+FILE = "model.safetensors"
 
 
 def load_model(
@@ -46,40 +51,51 @@ def load_model(
         spec: what the logits mean; as the model's own record says where None.
         weights: file of weights of a factory's network (`.safetensors`, or `.pth` / `.pt` of tensors alone).
         head: name of the last linear layer; found where None.
-        preprocessing: size and normalisation; as the model directory says where None.
+        preprocessing: size and normalisation; as the model's own record or directory says where None.
 
     Raises:
         ModelError: one line about what is missing, unsafe or does not fit.
+        Unavailable: a library that the model needs is not installed.
     """
     place = Path(model)
     if place.is_dir():
         return _from_directory(place, spec, head, preprocessing)
     if ":" not in str(model):
-        raise ModelError("model", expected="a model directory or package.module:factory", came=f"{model}, not there")
+        expected = "a local model directory or package.module:factory"
+        raise ModelError("model", expected=expected, came=f"{model}, which is not there")
     return _from_factory(str(model), spec, weights, head, preprocessing)
 
 
 def new_model(architecture: str, spec: LabelSpec, preprocessing: Preprocessing, *, seed: int) -> ModelArtefact:
-    """A bundled network with fresh weights: `resnet18`, `resnet18-half`, `resnet18-quarter`, `resnet10` and so on.
+    """A network with fresh weights: bundled (`resnet18`, `resnet18-half`, `resnet18-quarter` ...), or a factory's.
+
+    Args:
+        architecture: a bundled one, saved as a Hugging Face directory; or `package.module:factory`, `timm:NAME`,
+            `torchvision:NAME`, saved as a file of weights.
+        spec: what the logits shall mean.
+        preprocessing: size and normalisation.
+        seed: the weights follow from it; global random states stay as they are.
 
     Raises:
         ModelError: no such architecture.
+        Unavailable: a library is not installed.
 
     Example:
         >>> spec = LabelSpec(("age",), (("young", "old"),))
         >>> new_model("resnet10-quarter", spec, Preprocessing((32, 32)), seed=0).kind
         'huggingface'
     """
+    if ":" in architecture:
+        make = factory(architecture, logits=spec.logits, channels=preprocessing.channels)
+        with seeded(seed):
+            net = widened(built(make, architecture))
+        form: Form = FileForm(architecture, make, build=make, layout=layout_of(net.state_dict(), FILE))
+        return _artefact(PixelClassifier(net, preprocessing, spec), "factory", architecture, None, form)
     config = bundled_config(architecture, spec, preprocessing.channels)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         net = build(config)
-    return _artefact(
-        PixelClassifier(net, preprocessing, spec).eval(),
-        architecture,
-        build=lambda: build(config),
-        origin=None,
-    )
+    form = HuggingFaceForm(net, preprocessing)
+    return _artefact(PixelClassifier(net, preprocessing, spec), "huggingface", architecture, None, form)
 
 
 def wrap_module(
@@ -93,62 +109,39 @@ def wrap_module(
     """A module in hand as an artefact; saved as a file of weights.
 
     Args:
-        module: the classifier; not copied.
+        module: the classifier; not copied, and left in the mode (training or not) it is in.
+        spec: what the logits mean.
+        preprocessing: size and normalisation.
+        head: name of the last linear layer; found where None.
         factory: builds a freshly initialised one; without it there is no retraining.
 
     Raises:
         ModelError: its answer does not fit `spec`, or its weights are not finite.
     """
+    name = type(module).__name__
     check_finite(module.state_dict(), "the module")
+    layout = layout_of(module.state_dict(), FILE)
+    form = FileForm(name, lambda: copy.deepcopy(module), build=factory, layout=layout)
     classifier = PixelClassifier(module, preprocessing, spec, head)
-    name = "model.safetensors"
-
-    def reload(directory: Path) -> PixelClassifier:
-        net = copy.deepcopy(module)
-        load_into(net, read_weights(directory / name)[0], str(directory))
-        return PixelClassifier(net, preprocessing, spec, classifier.head_name)
-
-    return ModelArtefact(
-        classifier,
-        "module",
-        type(module).__name__,
-        hash_state(module.state_dict()),
-        None,
-        factory,
-        lambda net, directory: write_weights(net, directory / name, wrapper=""),
-        reload,
-    )
+    return ModelArtefact(classifier, "module", name, state_bytes_hash(module), None, form)
 
 
 def _from_directory(
     place: Path, spec: LabelSpec | None, head: str | None, preprocessing: Preprocessing | None
 ) -> ModelArtefact:
     record = read_record(place)
+    _check_is_whole(place, record)
     config = read_config(place)
-    meaning = read_spec(config, spec or record.get("spec"))
+    meaning = read_spec(config, _meaning(spec, record))
     shape = preprocessing or record.get("preprocessing") or read_preprocessing(place)
     if shape is None:
-        raise ModelError(
-            "model", expected=f"a preprocessor_config.json in {place}", came="none", remedy="state size, mean and std"
-        )
-    net = read_network(place)
-    classifier = PixelClassifier(net, shape, meaning, head or record.get("head")).eval()
-    made = _artefact(classifier, str(place), build=lambda: build(config), origin=place)
-    return replace(made, recipe=record.get("recipe"))
-
-
-def _artefact(
-    classifier: PixelClassifier, source: str, *, build: Callable[[], nn.Module], origin: Path | None
-) -> ModelArtefact:
-    write = partial(write_network, origin=origin, preprocessing=classifier.preprocessing)
-    spec, head = classifier.spec, classifier.head_name
-
-    def reload(directory: Path) -> PixelClassifier:
-        shape = read_preprocessing(directory) if origin is None else classifier.preprocessing
-        return PixelClassifier(read_network(directory), shape or classifier.preprocessing, spec, head)
-
-    sha256 = hash_state(classifier.net.state_dict())
-    return ModelArtefact(classifier, "huggingface", source, sha256, None, build, write, reload)
+        expected = f"a preprocessor_config.json in {place}"
+        raise ModelError("model", expected=expected, came="none", remedy="state size, mean and std")
+    stored = read_files(place)
+    net = read_network(config, stored, str(place))
+    classifier = PixelClassifier(net, shape, meaning, head or record.get("head"))
+    form = HuggingFaceForm(net, shape, stored=stored, origin=place)
+    return _artefact(classifier, "huggingface", str(place), record.get("recipe"), form)
 
 
 def _from_factory(
@@ -157,27 +150,36 @@ def _from_factory(
     if weights is None:
         raise ModelError("weights", expected=f"a file of weights for {name}", came="none", remedy="use --weights FILE")
     record = read_record(weights.parent)
-    meaning, shape = spec or record.get("spec"), preprocessing or record.get("preprocessing")
+    meaning = _meaning(spec, record)
+    shape: Preprocessing | None = preprocessing or record.get("preprocessing")
     if meaning is None or shape is None:
-        raise ModelError(
-            "model", expected=f"classes and picture size for {name}", came="neither from the data nor a record"
-        )
-    state, wrapper = read_weights(weights)
-    make = factory(name, logits=meaning.logits)
+        what = "classes" if meaning is None else "picture size, mean and std"
+        came = f"none given, and no record in {weights.parent}"
+        raise ModelError("model", expected=f"{what} for {name}", came=came)
+    make = factory(name, logits=meaning.logits, channels=shape.channels)
+    net, stored = read_into(make, name, weights)
+    form = FileForm(name, make, build=make, layout=stored.layout, origin=weights)
+    classifier = PixelClassifier(net, shape, meaning, head or record.get("head"))
+    return _artefact(classifier, "factory", f"{name} with {weights}", record.get("recipe"), form)
 
-    def read(path: Path) -> PixelClassifier:
-        net = built(make, name)
-        load_into(net, read_weights(path)[0], str(path))
-        return PixelClassifier(net, shape, meaning, head or record.get("head"))
 
-    classifier = read(weights).eval()
-    return ModelArtefact(
-        classifier,
-        "factory",
-        f"{name} with {weights}",
-        hash_state(state),
-        record.get("recipe"),
-        lambda: built(make, name),
-        lambda net, directory: write_weights(net, directory / weights.name, wrapper=wrapper),
-        lambda directory: read(directory / weights.name),
-    )
+def _artefact(
+    classifier: PixelClassifier, kind: Kind, source: str, recipe: TrainRecipe | None, form: Form
+) -> ModelArtefact:
+    return ModelArtefact(classifier.eval(), kind, source, state_bytes_hash(classifier), recipe, form)
+
+
+def _meaning(spec: LabelSpec | None, record: dict[str, Any]) -> LabelSpec | None:
+    """What the logits mean, where caller and record agree."""
+    known: LabelSpec | None = record.get("spec")
+    if spec is not None and known is not None and spec != known:
+        expected = f"{known.names} with classes {known.classes} as the model was trained"
+        raise ModelError("labels", expected=expected, came=f"{spec.names} with {spec.classes}")
+    return spec or known
+
+
+def _check_is_whole(place: Path, record: dict[str, Any]) -> None:
+    """A directory of a factory's weights names the factory, but code is only run when the caller names it."""
+    if record.get("factory") and not (place / CONFIG).exists():
+        remedy = f"name what builds the network (it was {record['factory']}) and give the file as weights"
+        raise ModelError("model", expected=f"a {CONFIG} in {place}", came="weights of a factory", remedy=remedy)

@@ -35,7 +35,7 @@ def predict(
         batch_size: pictures per forward pass.
         features: also return penultimate features.
     """
-    device = next(model.parameters()).device
+    device = model.mean.device
     logits, kept = [], []
     with inference_mode_of(model), torch.no_grad():
         for index in torch.split(torch.arange(len(pictures)), batch_size):

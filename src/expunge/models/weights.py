@@ -1,85 +1,35 @@
-"""Reading and comparing weights without ever running code from a file.
+"""State dicts in memory: hashing them, refusing bad numbers, and putting them into a network that they fit.
 
-Files flow in, state dicts flow out. A pickle that needs more than tensors is refused, and so is a number that is none.
+State dicts and networks flow in, hashes and errors flow out. Files are read and written in `files.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import pickle
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from expunge.errors import ModelError
+from expunge.models.classifier import PixelClassifier
 
 State = dict[str, Tensor]
-SAFETENSORS, PICKLES = (".safetensors",), (".pth", ".pt", ".bin")
-WRAPPERS = ("state_dict", "model_state_dict", "model")
+COUNTER = "num_batches_tracked"  # batch norm's step count, which old files do not have
+NAMED = 3  # how many tensors an error names
 
 
-def read_weights(path: Path) -> tuple[State, str]:
-    """The state dict in a file, and the key it was wrapped in ("" for none).
+def state_bytes_hash(model: nn.Module) -> str:
+    """SHA-256 over all weights of a network or classifier: equal exactly when no weight has changed.
 
-    Args:
-        path: `.safetensors`, or `.pth` / `.pt` / `.bin` holding nothing but tensors.
-
-    Raises:
-        ModelError: no such file, another kind, damaged, needs code execution, or holds no state dict.
+    Example:
+        >>> net = nn.Linear(2, 2)
+        >>> before = state_bytes_hash(net)
+        >>> _ = nn.init.constant_(net.weight, 0.5)
+        >>> state_bytes_hash(net) == before
+        False
     """
-    if not path.is_file():
-        raise ModelError("weights", expected="a file of weights", came=f"{path}, which is not there")
-    if path.suffix in SAFETENSORS:
-        try:
-            return load_file(path), ""
-        except (SafetensorError, OSError) as error:
-            raise ModelError("weights", expected=f"a safetensors file in {path}", came=str(error)) from None
-    if path.suffix not in PICKLES:
-        allowed = ", ".join((*SAFETENSORS, *PICKLES))
-        raise ModelError("weights", expected=f"a file ending in {allowed}", came=path.name)
-    return _unwrapped(_read_pickle(path), path)
-
-
-def load_into(net: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Put weights into a network, or say what does not fit.
-
-    Raises:
-        ModelError: keys or shapes differ (the first few are named), or a weight is NaN or infinite.
-    """
-    own = net.state_dict()
-    missing, extra = [k for k in own if k not in state], [k for k in state if k not in own]
-    shapes = [
-        f"{k} {list(state[k].shape)} for {list(own[k].shape)}"
-        for k in own
-        if k in state and state[k].shape != own[k].shape
-    ]
-    if missing or extra or shapes:
-        parts = [
-            f"{name}: {', '.join(keys[:3])}"
-            for name, keys in (("missing", missing), ("unknown", extra), ("shapes", shapes))
-            if keys
-        ]
-        raise ModelError(
-            "weights", expected=f"the {len(own)} tensors of the architecture", came=f"in {source} {'; '.join(parts)}"
-        )
-    check_finite(state, source)
-    net.load_state_dict(dict(state))
-
-
-def check_finite(state: Mapping[str, Tensor], source: str) -> None:
-    """Refuse weights that are not numbers.
-
-    Raises:
-        ModelError: naming the first tensor with NaN or infinity.
-    """
-    for name, value in state.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise ModelError("weights", expected="finite numbers", came=f"NaN or infinity in {name} of {source}")
+    return hash_state((model.net if isinstance(model, PixelClassifier) else model).state_dict())
 
 
 def hash_state(state: Mapping[str, Tensor]) -> str:
@@ -97,29 +47,55 @@ def hash_state(state: Mapping[str, Tensor]) -> str:
     return found.hexdigest()
 
 
-def _read_pickle(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ModelError(
-            "weights",
-            expected="a file of tensors and nothing else",
-            came=f"{path}, a pickle that needs code execution or is damaged",
-            remedy="save model.state_dict() alone, or use safetensors",
-        ) from None
-    except Exception as error:  # torch raises many kinds for damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError("weights", expected="a readable file of weights", came=f"{path}: {reason}") from None
+def check_finite(state: Mapping[str, Tensor], source: str) -> None:
+    """Refuse weights that are not numbers.
+
+    Raises:
+        ModelError: naming the first tensor with NaN or infinity.
+    """
+    for name, value in state.items():
+        if (value.is_floating_point() or value.is_complex()) and not torch.isfinite(value).all():
+            raise ModelError("weights", expected="finite numbers", came=f"NaN or infinity in {name} of {source}")
 
 
-def _unwrapped(found: Any, path: Path) -> tuple[State, str]:
-    for key in WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            return _state(found[key], path), key
-    return _state(found, path), ""
+def load_into(net: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Put weights into a network, or say what does not fit.
+
+    Batch norm's step counts may be absent (old files have none), and so may a tied weight whose twin is there.
+
+    Raises:
+        ModelError: keys or shapes differ (the first few are named), or a weight is NaN or infinite.
+    """
+    own = net.state_dict()
+    twins = {value.data_ptr() for name, value in own.items() if name in state}
+    absent = [name for name in own if name not in state]
+    missing = [name for name in absent if not name.endswith(COUNTER) and own[name].data_ptr() not in twins]
+    shapes = [
+        f"{name} {list(state[name].shape)} for {list(value.shape)}"
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    refuse_differences(missing, [name for name in state if name not in own], shapes, source, len(own))
+    check_finite(state, source)
+    # missing keys are those allowed above; the dict itself goes in, since it may carry versions of modules
+    net.load_state_dict(state, strict=False)
 
 
-def _state(found: Any, path: Path) -> State:
-    if not isinstance(found, Mapping) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise ModelError("weights", expected="a state dict: tensors by name", came=f"{type(found).__name__} in {path}")
-    return dict(found)
+def refuse_differences(
+    missing: Sequence[str], unknown: Sequence[str], shapes: Sequence[str], source: str, total: int
+) -> None:
+    """Say how weights differ from what an architecture of `total` tensors has, if they do.
+
+    Raises:
+        ModelError: naming the first few of each kind.
+    """
+    kinds = (("missing", missing), ("unknown", unknown), ("shapes", shapes))
+    parts = [f"{kind}: {_first(names)}" for kind, names in kinds if names]
+    if parts:
+        came = f"in {source} {'; '.join(parts)}"
+        raise ModelError("weights", expected=f"the {total} tensors of the architecture", came=came)
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

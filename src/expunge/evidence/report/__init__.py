@@ -1,13 +1,6 @@
-"""The report of a run: plain numbers in, one self-contained HTML page out. No model may enter."""
+"""The report of a run: numbers, arrays and strings flow in, one self-contained HTML file flows out."""
 
-from expunge.evidence.report.data import (
-    Costs,
-    ModelView,
-    PhaseLine,
-    PicturePair,
-    ProbePoint,
-    ReportData,
-)
+from expunge.evidence.report.data import Costs, ModelView, PhaseLine, PicturePair, ProbePoint, ReportData
 from expunge.evidence.report.render import render_report, report_html
 
 __all__ = [

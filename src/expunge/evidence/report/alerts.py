@@ -87,7 +87,7 @@ def _review(data: ReportData) -> Alert | None:
         "review",
         "warning",
         f"{counted(near, 'near copy', 'near copies')} for a person to decide on",
-        "Near copies of erased pictures, listed under other names, are still among the pictures that the model may "
-        "remember.",
-        "Look at the list below; to erase them too, repeat the run with near copies moved.",
+        "Pictures that look like erased ones, under the same or another name, were not erased: the model may still "
+        "remember them.",
+        "Look at the list below; name in a new request those that are to be erased too.",
     )

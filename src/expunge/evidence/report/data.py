@@ -100,11 +100,6 @@ class Costs:
     audit: float | None = None
     total: float | None = None
 
-    @property
-    def ratio(self) -> float | None:
-        """How many times as long retraining took as the method; None where no reference was trained in the run."""
-        return None if self.reference is None or self.method <= 0 else self.reference / self.method
-
 
 @dataclass(frozen=True)
 class ReportData:

@@ -1,162 +1,157 @@
-"""Charts of a report: measures at a glance, distributions of losses, and how the method stopped.
+"""Figures of a report: losses, attack and skill at a glance, and the method's view of its own progress.
 
-Numbers of a report flow in, SVG flows out. No name that a user chose enters a chart.
+Arrays and rows flow in, inline SVG flows out; every figure also says in words what it shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
+from expunge.evidence.report.canvas import FORGET, GRID, INK, MUTED, PALETTE, REPORTING, TARGET, drawing, panels, svg
 from expunge.evidence.report.data import Array, ModelView, ProbePoint, ReportData
-from expunge.evidence.report.svg import (
-    AFTER,
-    BEFORE,
-    FORGET,
-    GRID,
-    INK,
-    NEVER_SEEN,
-    RETRAINED,
-    SOFT,
-    new_figure,
-    style,
-    to_svg,
-)
 from expunge.evidence.report.tables import by_key
 from expunge.types import AuditRow
 
+BINS = 36
 GLANCE = (
-    (("mia_auroc", "forget-vs-reporting"), "Membership attack (AUROC),\nerased against never seen"),
-    (("accuracy", "forget"), "Right answers,\nerased pictures"),
-    (("accuracy", "reporting"), "Right answers,\nnever seen pictures"),
-    (("accuracy", "retain"), "Right answers,\npictures that stay"),
+    ("mia_auroc", "forget-vs-reporting", "Attack: erased against never seen"),
+    ("accuracy", "forget", "Right answers: erased"),
+    ("accuracy", "retain", "Right answers: staying"),
+    ("accuracy", "reporting", "Right answers: never seen"),
 )
-LEAST_LOSS = 1e-4
-BINS = 32
+PROBE_NAMES = {"auroc": "attack on a sample (AUROC)", "target": "target"}
+Side = tuple[str, Mapping[tuple[str, str], AuditRow], str, str]
 
 
-def glance_chart(data: ReportData) -> Markup | None:
-    """The most important measures with their intervals, one line each: before, after, retrained."""
-    before, after = by_key(data.rows_before), by_key(data.rows_after)
-    chosen = [(key, label) for key, label in GLANCE if key in before and key in after]
-    chosen = [(key, label) for key, label in chosen if after[key].value is not None]
-    if not chosen:
+def models(data: ReportData) -> Mapping[str, ModelView]:
+    """The models of a report, by what the reader calls them."""
+    found = {"Before": data.before, "After": data.after}
+    return found if data.reference is None else found | {"Retrained reference": data.reference}
+
+
+def loss_figure(data: ReportData) -> Markup:
+    """Loss distributions of forget pictures and reporting non-members, per model (DLFD paper, figure 5)."""
+    views = models(data)
+    every = [finite(a) for v in views.values() for a in (v.forget_losses, v.reporting_losses)]
+    # the far tail holds few pictures and would squeeze everything else
+    top = max((float(np.quantile(a, 0.99)) for a in every if len(a)), default=1.0)
+    with drawing():
+        figure, axes = panels(len(views), share=True)
+        for axis, (title, view) in zip(axes, views.items(), strict=True):
+            _losses(axis, view, np.linspace(0, max(top, 1e-3), BINS))
+            axis.set_title(title)
+        axes[0].set_ylabel("share of pictures, %")
+        axes[0].legend(loc="upper right", fontsize=8)
+        return svg(figure, name="loss", label=loss_words(views))
+
+
+def finite(values: Array) -> Array:
+    """The numbers among `values`, as float64."""
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    return numbers[np.isfinite(numbers)]
+
+
+def _losses(axis: Axes, view: ModelView, bins: Array) -> None:
+    sides = ((view.reporting_losses, REPORTING, "never seen", "-"), (view.forget_losses, FORGET, "erased", "--"))
+    for values, colour, label, dashes in sides:
+        losses = np.minimum(finite(values), bins[-1])
+        if not len(losses):
+            continue
+        counts, edges = np.histogram(losses, bins)
+        axis.stairs(100 * counts / len(losses), edges, fill=True, color=colour, alpha=0.16)
+        axis.stairs(100 * counts / len(losses), edges, color=colour, linewidth=1.5, linestyle=dashes, label=label)
+        axis.axvline(float(np.median(losses)), color=colour, linewidth=1, linestyle=":")
+    axis.set_xlabel("loss, nats")
+    axis.grid(axis="y", color=GRID, linewidth=0.6)
+
+
+def loss_words(views: Mapping[str, ModelView]) -> str:
+    """The loss figure in words: medians."""
+    parts = []
+    for title, view in views.items():
+        medians = [finite(a) for a in (view.forget_losses, view.reporting_losses)]
+        erased, unseen = (f"{np.median(m):.2f}" if len(m) else "unknown" for m in medians)
+        parts.append(f"{title}: median loss {erased} on erased, {unseen} on never-seen pictures")
+    return "Histograms of losses. " + "; ".join(parts) + "."
+
+
+def glance_figure(data: ReportData) -> Markup | None:
+    """Attack and accuracies before, after and at the references, with intervals; None where nothing can be shown."""
+    tables = _sides(data)
+    lines = [line for line in GLANCE if any(_has(rows.get(line[:2])) for _, rows, _, _ in tables)]
+    if not lines:
         return None
-    with style():
-        figure, (panel,) = new_figure(9.6, 0.72 * len(chosen) + 0.6)
-        for place, (key, _) in enumerate(reversed(chosen)):
-            _whisker(panel, before[key], place + 0.2, BEFORE, "o", "white")
-            _whisker(panel, after[key], place, AFTER, "D", AFTER)
-            if after[key].reference is not None:
-                _references(panel, data, key, place - 0.2)
-        panel.set_yticks(range(len(chosen)), [label for _, label in reversed(chosen)])
-        panel.set(xlim=(-0.02, 1.02), ylim=(-0.5, len(chosen) - 0.5), xticks=np.linspace(0, 1, 11))
-        panel.grid(axis="x", color=GRID, linewidth=0.6)
-        panel.tick_params(axis="y", length=0, labelcolor=INK)
-        panel.spines["left"].set_visible(False)
-        panel.set_axisbelow(True)
-    text = "Each measure before, after and retrained, with 95 % intervals; the same numbers stand in the table below."
-    return to_svg(figure, key="glance", title="Measures at a glance", description=text)
+    with drawing():
+        figure, (axis,) = panels(1, height=0.9 + 0.55 * len(lines))
+        for place, line in enumerate(lines):
+            for offset, (_, rows, colour, marker) in zip(np.linspace(-0.25, 0.25, len(tables)), tables, strict=True):
+                _interval(axis, rows.get(line[:2]), place + float(offset), colour, marker)
+        _glance_axes(axis, [line[2] for line in lines], tables[:3])
+        words = "Values and 95 % intervals of the main measures; the table below has them all."
+        return svg(figure, name="glance", label=words)
 
 
-def _whisker(panel: Axes, row: AuditRow, y: float, colour: str, shape: str, fill: str) -> None:
-    if row.value is None:
+def _sides(data: ReportData) -> list[Side]:
+    sides: list[Side] = [("Before", by_key(data.rows_before), MUTED, "s")]
+    sides.append(("After", by_key(data.rows_after), FORGET, "o"))
+    return sides + [("Retrained reference", by_key(rows), REPORTING, "D") for rows in data.rows_references]
+
+
+def _has(row: AuditRow | None) -> bool:
+    return row is not None and row.value is not None
+
+
+def _interval(axis: Axes, row: AuditRow | None, y: float, colour: str, marker: str) -> None:
+    if row is None or row.value is None:
         return
     if row.low is not None and row.high is not None:
-        panel.plot([row.low, row.high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
-    panel.plot([row.value], [y], shape, color=colour, markerfacecolor=fill, markersize=6, markeredgewidth=1.4)
+        axis.plot([row.low, row.high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
+    axis.plot([row.value], [y], color=colour, marker=marker, markersize=5)
 
 
-def _references(panel: Axes, data: ReportData, key: tuple[str, str], y: float) -> None:
-    """One tick for each reference, so that their spread is seen as it is."""
-    found = [rows[key].value for rows in map(by_key, data.rows_references) if key in rows]
-    values = [value for value in found if value is not None]
-    panel.plot(values, [y] * len(values), "|", color=RETRAINED, markersize=11, markeredgewidth=2.2)
+def _glance_axes(axis: Axes, titles: Sequence[str], sides: Sequence[Side]) -> None:
+    axis.set_yticks(range(len(titles)), titles, color=INK)
+    axis.invert_yaxis()
+    axis.set_xlim(0, 1)
+    axis.grid(axis="x", color=GRID, linewidth=0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.set_xlabel("0 to 1; for the attack, 0.5 is guessing")
+    handles = [Line2D([], [], color=c, marker=m, markersize=5, label=label) for label, _, c, m in sides]
+    axis.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=8)
 
 
-def loss_chart(data: ReportData) -> Markup | str:
-    """Losses of forget pictures and of non-members, one panel for each model (the paper's figure 5)."""
-    views = [("Before", data.before), ("After", data.after), ("Retrained reference", data.reference)]
-    shown = [(name, view) for name, view in views if view is not None]
-    if any(not _finite(losses).size for _, view in shown for losses in (view.forget_losses, view.reporting_losses)):
-        return "Some model answered with losses that are not numbers at all: their distribution cannot be drawn."
-    edges = _edges([view for _, view in shown])
-    with style():
-        figure, panels = new_figure(9.6, 2.9, columns=len(shown))
-        for (name, view), panel in zip(shown, panels, strict=True):
-            _distribution(panel, _finite(view.forget_losses), edges, FORGET, "-", fill=True)
-            _distribution(panel, _finite(view.reporting_losses), edges, NEVER_SEEN, (0, (4, 2)), fill=False)
-            panel.set_title(name)
-            panel.set_xscale("log")
-            panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            panel.xaxis.set_minor_formatter(lambda value, _: "")
-            panel.set_xlabel("loss (nats, logarithmic)")
-        panels[0].set_ylabel("share of pictures")
-        panels[0].yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    return to_svg(figure, key="loss", title="Distributions of losses", description=_medians(shown))
-
-
-def _medians(shown: Sequence[tuple[str, ModelView]]) -> str:
-    parts = [
-        f"{name.lower()}: erased {np.median(_finite(view.forget_losses)):.3g}, "
-        f"never seen {np.median(_finite(view.reporting_losses)):.3g}"
-        for name, view in shown
-    ]
-    return "Median losses in nats. " + "; ".join(parts) + "."
-
-
-def _finite(losses: Array) -> Array:
-    values = np.asarray(losses, dtype=np.float64)
-    return np.maximum(values[np.isfinite(values)], LEAST_LOSS)
-
-
-def _edges(views: Sequence[ModelView]) -> Array:
-    every = np.concatenate([_finite(losses) for v in views for losses in (v.forget_losses, v.reporting_losses)])
-    low, high = np.log10(every.min()), np.log10(every.max())
-    return np.logspace(low - 0.05, high + 0.05, BINS + 1)
-
-
-def _distribution(panel: Axes, losses: Array, edges: Array, colour: str, dash: object, *, fill: bool) -> None:
-    counts, _ = np.histogram(losses, edges)
-    shares = counts / len(losses)
-    if fill:
-        panel.stairs(shares, edges, fill=True, facecolor=colour, alpha=0.28)
-    panel.stairs(shares, edges, color=colour, linewidth=1.5, linestyle=dash)
-    panel.axvline(float(np.median(losses)), color=colour, linewidth=1.1, linestyle=dash)
-
-
-def probe_chart(probes: Sequence[ProbePoint]) -> Markup | None:
-    """What the method saw of its own progress, step by step, against its target; None where it never looked.
-
-    Differences to the target (values named `gap`) are left out: the chart shows them as distance.
-    """
-    names = list(dict.fromkeys(n for p in probes for n in p.values if n not in ("target", "gap")))
-    if not names:
+def probe_figure(data: ReportData) -> Markup | None:
+    """What the method saw of its own progress, against its target; None where it never looked."""
+    phases = list(dict.fromkeys(point.phase for point in data.probes))
+    if not phases:
         return None
-    phases = list(dict.fromkeys(point.phase for point in probes))
-    with style():
-        figure, panels = new_figure(9.6, 2.7, columns=len(phases))
-        for phase, panel in zip(phases, panels, strict=True):
-            _history(panel, [point for point in probes if point.phase == phase], names)
-            panel.set_title(f"Phase {phase}")
-            panel.set_xlabel("optimizer step")
-    text = f"Measured values ({', '.join(names)}) over optimizer steps, beside their target."
-    return to_svg(figure, key="probe", title="How the method watched its progress", description=text)
+    with drawing():
+        figure, axes = panels(len(phases), height=2.6)
+        for axis, phase in zip(axes, phases, strict=True):
+            _progress(axis, [point for point in data.probes if point.phase == phase])
+            axis.set_title(f"Phase: {phase[:40]}")
+        return svg(figure, name="progress", label=probe_words(data.probes))
 
 
-def _history(panel: Axes, points: Sequence[ProbePoint], names: Sequence[str]) -> None:
-    looks = zip(names, (AFTER, FORGET, RETRAINED, BEFORE), ("o", "s", "^", "v"), strict=False)
-    for name, colour, shape in looks:
-        at = [(p.step, p.values[name]) for p in points if name in p.values]
-        if at:
-            panel.plot(*zip(*at, strict=True), shape + "-", color=colour, markersize=4, linewidth=1.4)
-            panel.annotate(f" {name}", at[-1], color=colour, va="bottom", ha="right", fontweight="bold")
-    target = [(p.step, p.values["target"]) for p in points if "target" in p.values]
-    if target:
-        panel.plot(*zip(*target, strict=True), color=INK, linewidth=1.3, linestyle=(0, (5, 3)))
-        panel.annotate("target", target[0], color=INK, va="bottom", ha="left")
-    panel.grid(axis="y", color=GRID, linewidth=0.6)
-    panel.tick_params(labelcolor=SOFT)
+def _progress(axis: Axes, points: Sequence[ProbePoint]) -> None:
+    names = dict.fromkeys(name for point in points for name in point.values)
+    # the gap is what lies between the two curves that are drawn
+    for place, name in enumerate(name for name in names if name != "gap" or "target" not in names):
+        seen = [(point.step, point.values[name]) for point in points if name in point.values]
+        colour, look = (TARGET, "--") if name == "target" else (PALETTE[place % len(PALETTE)], "o-")
+        axis.plot(*np.array(seen).T, look, color=colour, markersize=3, label=PROBE_NAMES.get(name, name[:40]))
+    axis.set_xlabel("step")
+    axis.grid(axis="y", color=GRID, linewidth=0.6)
+    axis.legend(fontsize=8)
+
+
+def probe_words(probes: Sequence[ProbePoint]) -> str:
+    """The progress figure in words: first and last look."""
+    first, last = probes[0].values, probes[-1].values
+    parts = [f"{PROBE_NAMES.get(n, n)} {first[n]:.3f} at first, {last[n]:.3f} at last" for n in last if n in first]
+    return f"Progress of the method over {len(probes)} looks: " + "; ".join(parts) + "."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from expunge.evidence.report.words import counted, named, plain_text
+from expunge.evidence.report.words import counted, plain_text
 
 KNOWN: Mapping[str, tuple[str, str]] = {
     "exact_moved": (
@@ -22,22 +22,13 @@ KNOWN: Mapping[str, tuple[str, str]] = {
     ),
     "near_review": (
         "Near copies, for a person to look at",
-        "These look like erased pictures but bear another name. They were NOT erased: please decide.",
+        "These look like erased pictures, under the same or another name. They were NOT erased: please decide.",
     ),
     "dropped": (
         "Copies among the never-seen pictures, left out",
-        "The model saw these pictures in training as copies, so they cannot serve as pictures it never saw.",
+        "The model saw a copy of these in training, or they stood in both never-seen sets: they can prove nothing.",
     ),
     "unreadable": ("Unreadable pictures, skipped", "These files could not be decoded and were left out throughout."),
-}
-
-COLUMNS: Mapping[str, str] = {
-    "id": "Picture",
-    "of": "Copy of",
-    "owner": "Listed under",
-    "of_owner": "Erased for",
-    "split": "Was in",
-    "role": "Was in",
 }
 
 
@@ -76,9 +67,9 @@ def found(findings: Mapping[str, object]) -> Found:
         elif isinstance(value, list | tuple):
             tables.append(_table(key, value))
         elif isinstance(value, Mapping):
-            facts += [(f"{named(key)}, {named(str(k))}", plain_text(v)) for k, v in value.items()]
+            facts += [(f"{_named(key)}: {_worded(str(k))}", _fact(v)) for k, v in value.items()]
         else:
-            facts.append((named(key), plain_text(value)))
+            facts.append((_named(key), _fact(value)))
     return Found(tuple(tables), tuple(facts), tuple(sentences))
 
 
@@ -94,8 +85,21 @@ def _entries(value: object) -> Sequence[object]:
 
 
 def _table(key: str, entries: Sequence[object]) -> FoundTable:
-    title, says = KNOWN.get(key, (named(key), ""))
+    title, says = KNOWN.get(key, (_named(key), ""))
     maps = [entry if isinstance(entry, Mapping) else {"picture": entry} for entry in entries]
     columns = tuple(dict.fromkeys(str(column) for entry in maps for column in entry))
     rows = tuple(tuple(plain_text(entry.get(column)) for column in columns) for entry in maps)
-    return FoundTable(f"{title}: {counted(len(rows), 'picture')}", says, tuple(COLUMNS.get(column, named(column)) for column in columns), rows)
+    size = counted(len(rows), "picture") if key in KNOWN else f"{len(rows):,}"
+    return FoundTable(f"{title}: {size if rows else 'none'}", says, tuple(map(_named, columns)), rows)
+
+
+def _fact(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else plain_text(value)
+
+
+def _named(key: str) -> str:
+    return _worded(key)[:1].upper() + _worded(key)[1:]
+
+
+def _worded(key: str) -> str:
+    return key.replace("_", " ")

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from expunge.evidence.report.asked import asked_sentences
 from expunge.evidence.report.data import ReportData
 from expunge.evidence.report.tables import by_key, floor_distance
-from expunge.evidence.report.words import bounds, counted, number, spoken_time
+from expunge.evidence.report.words import counted, number, spoken_time
 from expunge.types import AuditRow
 
 ATTACK = ("mia_auroc", "forget-vs-reporting")
@@ -36,7 +35,21 @@ class Headline:
 
 def headline(data: ReportData) -> Headline:
     """The statement of a report."""
-    return Headline(asked_sentences(data), done(data), found(data), NOT_CLAIMED)
+    return Headline(asked(data), done(data), found(data), NOT_CLAIMED)
+
+
+def asked(data: ReportData) -> tuple[str, ...]:
+    """What the request said; lists are counted here and shown in full further down."""
+    parts = []
+    for key, value in data.request.items():
+        name = key.replace("_", " ")
+        if isinstance(value, list | tuple):
+            parts += [f"{len(value):,} {name}"] if len(value) else []
+        elif value is not None and value != "":
+            parts.append(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+    listed = "; ".join(parts)
+    what = "To make a trained image classifier forget pictures that it had learned from."
+    return (what, f"The request: {listed}.") if listed else (what,)
 
 
 def done(data: ReportData) -> tuple[str, ...]:
@@ -44,18 +57,10 @@ def done(data: ReportData) -> tuple[str, ...]:
     if not data.changed:
         return (f"Nothing. The method {data.method} ran but left every weight as it was.",)
     steps = sum(phase.steps for phase in data.phases)
-    effort = f" in {counted(steps, 'step')}, {spoken_time(data.costs.method)}" if steps else ""
+    effort = f"in {counted(steps, 'step')} and {spoken_time(data.costs.method)}" if steps else ""
+    text = f"The method {data.method} changed the model {effort}".strip() + "."
     cut = "It was cut off by its budget before it had finished." if data.budget_hit else ""
-    text = f"The method {data.method} changed the model{effort}."
-    return tuple(sentence for sentence in (text, data.method_summary, cut, _price(data)) if sentence)
-
-
-def _price(data: ReportData) -> str:
-    ratio = data.costs.ratio
-    if ratio is None or data.costs.reference is None:
-        return ""
-    speed = f"{ratio:.1f} times as fast" if ratio >= 1 else f"{1 / ratio:.1f} times as slow"
-    return f"Retraining without the erased pictures took {spoken_time(data.costs.reference)}: the method was {speed}."
+    return tuple(sentence for sentence in (text, data.method_summary, cut) if sentence)
 
 
 def found(data: ReportData) -> tuple[str, ...]:
@@ -71,44 +76,40 @@ def _attack(data: ReportData, before: AuditRow | None, after: AuditRow | None) -
     if before is None or after is None or before.value is None or after.value is None:
         return ("The membership attack could not be measured on these pictures.",)
     now = (
-        "Shown an erased picture and one that no model saw, an attacker who compares losses picked the erased one in "
-        f"{100 * before.value:.0f} of 100 trials before, and picks it in {100 * after.value:.0f} now "
-        f"({_between(after)}; a coin would be right in 50)."
+        f"Shown an erased picture and one the model never saw, an attacker who compares losses told them apart "
+        f"{_times(before.value)} before, and does so {_times(after.value)} now."
     )
     if after.reference is None:
         return (now,)
-    target = (
-        f"With a model retrained without the erased pictures it is {100 * after.reference:.0f} in 100. "
-        "That is the target, not 50: the people differ."
+    beside = (
+        f"Against a model retrained without the erased pictures it is {_times(after.reference)}: "
+        "that is the target, not 50."
     )
-    return (now, target, *_gap(data, after))
+    return (now, beside, *_gap(data, after))
 
 
-def _between(row: AuditRow) -> str:
-    if row.low is None or row.high is None:
-        return "no interval"
-    return f"95 % interval {100 * row.low:.0f} to {100 * row.high:.0f}"
+def _times(auroc: float) -> str:
+    return f"{100 * auroc:.0f} times in 100"
 
 
 def _gap(data: ReportData, after: AuditRow) -> Sequence[str]:
     if after.gap is None or after.gap_low is None or after.gap_high is None:
         return ()
-    interval = bounds(after.gap_low, after.gap_high, after.unit, sign=True)
-    size = f"{number(after.gap, after.unit, sign=True)} (95 % interval {interval})"
+    size = f"{number(after.gap, 'auroc', sign=True)} (95 % interval {after.gap_low:+.3f} to {after.gap_high:+.3f})"
+    size = size.replace("-", "\N{MINUS SIGN}")
     if after.gap_low <= 0 <= after.gap_high:
         text = f"The difference from retraining, {size}, cannot be told from zero with this many pictures."
     else:
-        way = "more" if after.gap > 0 else "less"
-        text = f"The difference from retraining, {size}, is not chance: this model shows {way} than a retrained one."
+        text = f"The difference from retraining, {size}, is more than chance explains: NOT like retraining."
     return (text, *_floor(data, after.gap))
 
 
 def _floor(data: ReportData, gap: float) -> Sequence[str]:
     distances = (floor_distance(row) for row in data.rows_floor if (row.name, row.split) == ATTACK)
-    known = [abs(distance) for distance in distances if distance is not None]
-    if not known:
+    found = [abs(distance) for distance in distances if distance is not None]
+    if not found:
         return ()
-    floor = max(known)
+    floor = max(found)
     where = "no more than" if abs(gap) <= floor else "more than"
     return (f"That is {where} two retrained models differ from each other here (up to {floor:.3f}).",)
 
@@ -116,6 +117,6 @@ def _floor(data: ReportData, gap: float) -> Sequence[str]:
 def _skill(before: AuditRow | None, after: AuditRow | None) -> Sequence[str]:
     if before is None or after is None or before.value is None or after.value is None:
         return ()
-    now, was = number(after.value, "share"), number(before.value, "share")
-    beside = f", {number(after.reference, 'share')} after retraining" if after.reference is not None else ""
-    return (f"On never-seen pictures the model is right in {now} of cases now, {was} before{beside}.",)
+    now, then = number(after.value, "share"), number(before.value, "share")
+    beside = f", a retrained model in {number(after.reference, 'share')}" if after.reference is not None else ""
+    return (f"On never-seen pictures it is now right in {now} of cases; before, in {then}{beside}.",)

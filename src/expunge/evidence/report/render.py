@@ -1,7 +1,6 @@
-"""Writes the report: one HTML file that needs nothing but itself, not even a script.
+"""Puts a report together: data flows in, one self-contained HTML file flows out.
 
-Plain numbers, arrays and strings flow in, one file flows out, whole or not at all. Whatever a user chose (names,
-ids, captions) is escaped. The same data gives the same bytes.
+No script, no address outside the file: the page itself forbids both, so that a sceptic need not take our word.
 """
 
 from __future__ import annotations
@@ -13,101 +12,94 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from expunge.evidence.report.alerts import alerts
-from expunge.evidence.report.asked import asked
-from expunge.evidence.report.costs import cost_lines, phase_lines
 from expunge.evidence.report.data import ReportData
-from expunge.evidence.report.featuremap import feature_map
-from expunge.evidence.report.figures import glance_chart, loss_chart, probe_chart
+from expunge.evidence.report.featurefigure import feature_figure
+from expunge.evidence.report.figures import glance_figure, loss_figure, probe_figure
 from expunge.evidence.report.findings import found
 from expunge.evidence.report.headline import headline
-from expunge.evidence.report.limits import limits
+from expunge.evidence.report.pictures import AMPLIFY, shown_pairs, why_hidden
 from expunge.evidence.report.tables import comparison, descriptions_of
-from expunge.evidence.report.thumbs import LOUDER, shown
-from expunge.evidence.report.tiles import tiles
-from expunge.evidence.report.words import flat
+from expunge.evidence.report.words import counted, flat, spoken_time
 
-NO_FACES = (
-    "Pictures are left out: the people on them asked to be erased, and they do not belong into a file that is passed "
-    "on. Whoever may see them can repeat the run with --show-faces."
-)
+REASONS = {"complete": "ran to its end", "stopped": "reached its own stop rule", "budget": "cut off by the budget"}
 
 
 def render_report(data: ReportData, path: Path) -> None:
-    """Write the report of a run as one self-contained HTML file.
+    """Write a report as one HTML file; a file that was there is replaced in one step.
 
     Args:
-        data: all that the report says.
-        path: the file to write; replaced whole, never left half written.
+        data: all that is to be said.
+        path: of the file to write.
 
     Raises:
-        InputError: arrays of the report do not belong to each other.
         OSError: the file cannot be written.
     """
     text = report_html(data)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    aside = path.with_name(f".{path.name}.part")
     try:
-        partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        os.replace(partial, path)
+        aside.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        os.replace(aside, path)
     finally:
-        partial.unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
 
 
 def report_html(data: ReportData) -> str:
-    """The report as HTML text.
-
-    Raises:
-        InputError: arrays of the report do not belong to each other.
-    """
-    return _environment().get_template("report.html.j2").render(_context(data))
+    """A report as text; the same data give the same text."""
+    return _environment().get_template("report.html").render(_context(data))
 
 
 def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("expunge.evidence.report", "templates"),
+    environment = Environment(
+        loader=PackageLoader("expunge.evidence.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
     )
+    environment.filters.update(spoken_time=spoken_time, counted=counted)
+    return environment
 
 
 def _context(data: ReportData) -> dict[str, Any]:
-    return {"data": data, "louder": LOUDER, **_words(data), **_charts(data), **_records(data)}
-
-
-def _words(data: ReportData) -> dict[str, Any]:
     groups = comparison(data)
     return {
+        "data": data,
         "alerts": alerts(data),
         "headline": headline(data),
-        "tiles": tiles(data),
-        "asked": asked(data.request),
+        "request": found(data.request),
         "found": found(data.findings),
         "groups": groups,
         "descriptions": descriptions_of(groups),
-        "limits": limits(data),
+        "figures": _figures(data),
+        "pairs": shown_pairs(data),
+        "why_hidden": why_hidden(data),
+        "amplify": AMPLIFY,
+        "reasons": REASONS,
+        "costs": costs(data),
+        "settings": flat(data.settings),
+        "versions": flat(data.versions),
+        "hashes": flat(data.hashes),
     }
 
 
-def _charts(data: ReportData) -> dict[str, Any]:
+def _figures(data: ReportData) -> dict[str, Any]:
     return {
-        "glance": glance_chart(data),
-        "losses": loss_chart(data),
-        "map": feature_map(data),
-        "probe": probe_chart(data.probes),
-        "pairs": tuple(shown(pair) for pair in data.pairs),
-        "pairs_reason": data.pairs_reason or NO_FACES,
+        "glance": glance_figure(data),
+        "losses": loss_figure(data),
+        "features": feature_figure(data),
+        "progress": probe_figure(data),
     }
 
 
-def _records(data: ReportData) -> dict[str, Any]:
-    return {
-        "phases": phase_lines(data),
-        "costs": cost_lines(data),
-        "records": (
-            ("Settings", "Setting", flat(data.settings)),
-            ("Versions", "Software", flat(data.versions)),
-            ("Hashes", "Of what", flat(data.hashes)),
-        ),
-    }
+def costs(data: ReportData) -> list[tuple[str, str]]:
+    """Time spent, and against retraining where that was measured."""
+    spent = data.costs
+    rows = [("making the model forget", spoken_time(spent.method))]
+    rows += [("measuring", spoken_time(spent.audit))] if spent.audit is not None else []
+    rows += [("the whole run", spoken_time(spent.total))] if spent.total is not None else []
+    if spent.reference is None:
+        return [*rows, ("retraining once, for comparison", "not measured in this run")]
+    rows.append(("retraining once, for comparison", spoken_time(spent.reference)))
+    if spent.method <= 0:
+        return rows
+    return [*rows, ("retraining costs", f"{spent.reference / spent.method:.1f} times as much as forgetting did")]

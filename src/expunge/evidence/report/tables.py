@@ -23,6 +23,7 @@ from expunge.types import AuditRow
 
 Key = tuple[str, str]
 
+DASH = "\N{EM DASH}"
 REMEMBERS = frozenset({"mia_auroc", "mia_accuracy", "forgetting_score", "nomus", "tpr_at_1pct_fpr", "loss_gap"})
 GROUPS = (
     ("forgets", "Does it still remember the erased pictures?"),
@@ -104,7 +105,7 @@ def _line(data: ReportData, key: Key, before: AuditRow | None, after: AuditRow |
         reference=_reference(data, key, row),
         gap=_gap(data, after),
         floor=_floor(data, key, row.unit),
-        note=row.note if row.value is not None else "",
+        note=row.note if row.value is not None else measured(row).reason,
     )
 
 
@@ -124,6 +125,8 @@ def _reference(data: ReportData, key: Key, row: AuditRow) -> Cell:
         return Cell("no reference")
     if len(found) == 1:
         return measured(found[0])
+    if not found and row.reference is None:
+        return Cell(DASH)
     if not values:
         return Cell(number(row.reference, row.unit)) if row.reference is not None else Cell(NONE, reason=_why(found))
     mean = row.reference if row.reference is not None else sum(values) / len(values)
@@ -131,25 +134,25 @@ def _reference(data: ReportData, key: Key, row: AuditRow) -> Cell:
 
 
 def _why(rows: Sequence[AuditRow]) -> str:
-    return rows[0].note if rows else "not measured on the reference"
+    return rows[0].note if rows else ""
 
 
 def _gap(data: ReportData, after: AuditRow | None) -> Cell:
     if not data.has_reference:
         return Cell("no reference")
     if after is None or after.gap is None:
-        return Cell("\N{EM DASH}")
+        return Cell(DASH)
     return Cell(number(after.gap, after.unit, sign=True), bounds(after.gap_low, after.gap_high, after.unit, sign=True))
 
 
 def _floor(data: ReportData, key: Key, unit: str) -> Cell:
     """How far retrained models are from each other: nothing can be asked to come closer."""
     if len(data.rows_references) < 2:
-        return Cell("\N{EM DASH}", reason="needs two references" if data.has_reference else "")
+        return Cell(DASH, reason="needs two references" if data.has_reference else "")
     rows = [row for row in data.rows_floor if (row.name, row.split) == key]
     found = [abs(d) for d in (floor_distance(row) for row in rows) if d is not None]
     if not found:
-        return Cell("\N{EM DASH}")
+        return Cell(DASH)
     spread = bounds(min(found), max(found), unit) if len(found) > 1 else _own_bounds(rows[0])
     return Cell("\N{PLUS-MINUS SIGN}" + number(sum(found) / len(found), unit, sign=True).lstrip("+" + MINUS), spread)
 

@@ -25,9 +25,7 @@ class Wording:
 
 WORDINGS: Mapping[str, Wording] = {
     "accuracy": Wording("Right answers", "Share of pictures that the model classifies correctly."),
-    "top2_accuracy": Wording(
-        "Right within two guesses", "Share of pictures whose class is among the best two guesses."
-    ),
+    "top2_accuracy": Wording("Right within two guesses", "Share of pictures with the right class in two guesses."),
     "ece": Wording("Miscalibration", "How far the stated confidence is from how often the model is right."),
     "mia_auroc": Wording(
         "Membership attack: ranking",
@@ -119,17 +117,6 @@ def counted(n: int, singular: str, plural: str = "") -> str:
     return f"{n:,} {singular if n == 1 else plural or singular + 's'}"
 
 
-def named(key: str) -> str:
-    """A key of a mapping as a heading.
-
-    Example:
-        >>> named("exact_moved")
-        'Exact moved'
-    """
-    text = key.replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
-
-
 def sample(row: AuditRow) -> str:
     """How many pictures, and people where they were resampled, stand behind a row."""
     pictures = counted(row.n, "picture")
@@ -141,7 +128,7 @@ def spoken_time(seconds: float | None) -> str:
 
     Example:
         >>> spoken_time(4.21), spoken_time(75), spoken_time(7300), spoken_time(None)
-        ('4.2 s', '1 min 15 s', '2 h 2 min', 'not measured')
+        ('4.2 s', '1 min 15 s', '2 h 1 min', 'not measured')
     """
     if seconds is None:
         return "not measured"

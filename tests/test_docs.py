@@ -1,0 +1,132 @@
+"""The pages say what the code does: generated parts are current, snippets run, commands parse, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer.main
+
+from expunge.cli.main import build
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = [
+    *PAGES,
+    *(ROOT / name for name in ("pyproject.toml", "Makefile", "constraints.txt", ".ci/run")),
+    *(p for folder in ("src", "benchmarks", "examples", "docs") for p in sorted((ROOT / folder).rglob("*.py"))),
+]
+
+# Words that must not stand in a product: how it was made, where packages came from, what nobody can promise.
+FORBIDDEN = (
+    r"/work/|/root/|/tmp/contracts",
+    r"\bissue \d|\bissue #|\bissues show",
+    r"pypi\.org|pythonhosted|huggingface\.co/simple|--extra-index|--index-url",
+    r"GDPR.compliant|legally compliant|provably (forgets|erased)|guaranteed? (erasure|removal|forgetting)",
+    r"\bTODO\b|\bFIXME\b|\bXXX\b",
+)
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The `expunge ...` lines of a shell snippet, as words."""
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["expunge"]:
+            yield words[1:]
+
+
+SHELL = [(page.name, words) for page in PAGES for block in blocks(page, "sh") for words in commands(block)]
+PYTHON = [(page.name, code) for page in PAGES for code in blocks(page, "python")]
+
+
+def test_generated_parts_are_current() -> None:
+    assert generator().stale() == [], "run `make docs`"
+
+
+def test_stale_parts_are_noticed() -> None:
+    page = (ROOT / "README.md").read_text()
+    methods = generator().methods()
+    assert methods in page
+    assert generator().renewed(page.replace(methods, "| nothing |")) == page
+
+
+def unknown(words: list[str]) -> list[str]:
+    """What of a command line `expunge` would not understand."""
+    group: Any = typer.main.get_command(build())
+    if words[0].startswith("-"):
+        return [] if words[0] in {"--version", "--help"} else words[:1]
+    if words[0] not in group.commands:
+        return words[:1]
+    known = {flag for option in group.commands[words[0]].params for flag in [*option.opts, *option.secondary_opts]}
+    return [word for word in words[1:] if word.startswith("--") and word.partition("=")[0] not in known | {"--help"}]
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), SHELL, ids=[f"{page}-{words[0]}-{i}" for i, (page, words) in enumerate(SHELL)]
+)
+def test_commands_on_the_pages_exist(page: str, words: list[str]) -> None:
+    assert unknown(words) == []
+
+
+def test_flags_in_running_text_exist() -> None:
+    group: Any = typer.main.get_command(build())
+    known = {f for c in group.commands.values() for o in c.params for f in [*o.opts, *o.secondary_opts]}
+    pages = [page for page in PAGES if page.name != "benchmarks.md"]
+    named = {(page.name, flag) for page in pages for flag in re.findall(r"`(--[a-z][a-z-]*)", page.read_text())}
+    assert {(page, flag) for page, flag in named if flag not in known | {"--help"}} == set()
+
+
+def test_unknown_flags_are_noticed() -> None:
+    assert unknown(["erase", "--data", "x", "--forget-everything"]) == ["--forget-everything"]
+    assert unknown(["forget"]) == ["forget"]
+
+
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=[f"{page}-{i}" for i, (page, _) in enumerate(PYTHON)])
+def test_python_snippets_run(page: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, page, "exec"), {"__name__": "snippet"})
+
+
+def test_the_readme_has_snippets_of_both_kinds() -> None:
+    assert {"train", "draw-request", "erase"} <= {words[0] for page, words in SHELL if page == "README.md"}
+    assert [page for page, _ in PYTHON if page == "README.md"]
+
+
+def test_targets_of_make_on_the_pages_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = {target for page in PAGES for target in re.findall(r"(?:`|^)make ([a-z]+)", page.read_text(), re.MULTILINE)}
+    assert {"demo", "test"} <= named
+    assert {target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def forbidden(text: str) -> list[str]:
+    return [found[0] for pattern in FORBIDDEN for found in re.finditer(pattern, text, re.IGNORECASE)]
+
+
+def test_no_forbidden_words() -> None:
+    assert {str(p.relative_to(ROOT)): words for p in TEXTS if (words := forbidden(p.read_text()))} == {}
+    assert forbidden("a GDPR-compliant tool, see issue #7") == ["issue #", "GDPR-compliant"]
