@@ -21,6 +21,9 @@ class ArraySource:
         self.read_rows += rows.tolist()
         return self.stored[rows].contiguous(memory_format=torch.channels_last)
 
+    def announce(self, rows: Tensor) -> None:
+        pass
+
 
 def pictures(n: int, *, seed: int = 0, size: int = 8, classes: tuple[int, ...] = (3,)) -> PictureSet:
     """`n` random pictures whose brightness tells their class, owned by subjects of four pictures each."""

@@ -55,6 +55,10 @@ class PixelSource(Protocol):
         """Pixels of `rows` (int64 [b]) as uint8 [b, C, H, W] in channels_last order, 0..255."""
         ...
 
+    def announce(self, rows: Tensor) -> None:
+        """Say that `rows` will be read soon, so that a store on disk can fetch them meanwhile."""
+        ...
+
 
 @dataclass(frozen=True)
 class PictureSet:

@@ -13,7 +13,7 @@ import torch
 from expunge.app.desk import Silent
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
-from expunge.engine.training import ProgressReport
+from expunge.engine.progress import ProgressReport
 from expunge.errors import Interrupted, RunDirectoryError
 from expunge.models.load import load_model
 from expunge.models.weights import hash_state

@@ -182,15 +182,15 @@ def test_tuning_pictures_touch_no_number_that_is_reported() -> None:
 
 
 def test_an_estimate_of_zero_is_in_its_interval() -> None:
-    """Equally many hits on other pictures: no distance in the sample, some in almost every draw."""
+    """The same hits, on other people: no distance in the sample, some in almost every draw."""
     after = dict(seen(1))
     part = after["reporting"]
-    hits = np.repeat([0.0, 1.0], 12)
+    hits = np.random.default_rng(0).random(24)
     one = {**after, "reporting": replace(part, hits=hits)}
-    other = {**after, "reporting": replace(part, hits=hits[::-1])}
-    found = audit(None, one, [other], draws=60).row("distance", "reporting")
-    assert (found.value, found.low) == (0, 0)
-    assert found.high is not None and found.high > 0.1
+    other = {**after, "reporting": replace(part, hits=np.roll(hits, 4))}
+    found = audit(None, one, [other], draws=200).row("distance", "reporting")
+    assert (found.value, found.low) == (pytest.approx(0, abs=1e-8),) * 2
+    assert found.high is not None and found.high > 0.01
 
 
 def test_the_attack_for_steering_compares_forget_with_tuning_pictures() -> None:

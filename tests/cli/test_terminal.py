@@ -10,7 +10,7 @@ from rich.console import Console
 from expunge.app.desk import Silent, duration
 from expunge.cli import terminal
 from expunge.cli.terminal import Terminal
-from expunge.engine.training import ProgressReport
+from expunge.engine.progress import ProgressReport
 
 REPORT = ProgressReport("distance", 3, 10, 1234.0, 62.0, {})
 

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from expunge.engine import checkpoint
 from expunge.engine.events import Events
 from expunge.engine.loop import differs, run_phases
+from expunge.engine.optimizers import learning_rate
 from expunge.engine.settings import EngineSettings
-from expunge.engine.training import copy_weights, learning_rate
+from expunge.engine.training import copy_weights
 from expunge.errors import InputError, Interrupted, MethodError, RunDirectoryError
 from expunge.methods.phases import (
     Batch,

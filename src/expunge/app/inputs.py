@@ -17,10 +17,11 @@ from expunge.app.job import DataJob, ModelJob
 from expunge.data.dataset import Dataset
 from expunge.data.sources import DataSpec, read_dataset
 from expunge.errors import ExpungeError, ModelError
-from expunge.models.artefact import ModelArtefact, read_record
+from expunge.models.artefact import ModelArtefact
 from expunge.models.classifier import Preprocessing, inference_mode_of
 from expunge.models.huggingface import CONFIG, read_config, read_preprocessing, read_spec
 from expunge.models.load import load_model
+from expunge.models.record import read_record
 from expunge.types import LabelSpec, PictureSet
 
 DEFAULT_SIZE = 64

@@ -85,10 +85,9 @@ class NewModelJob(Part):
     """The network to train."""
 
     arch: Annotated[Name, Flag("--arch", "Bundled architecture, e.g. resnet18, resnet18-half.")] = "resnet18-half"
-    path: Annotated[Name | None, Flag("--model", "Start from this model's network instead, freshly initialised.")] = (
-        None
-    )
-    head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
+    path: Annotated[
+        Name | None, Flag("--model", "Instead: this model's network afresh, or package.module:factory.")
+    ] = None
 
 
 class RequestJob(Part):

@@ -27,8 +27,7 @@ from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
 from expunge.models.artefact import ModelArtefact
 from expunge.models.classifier import PixelClassifier, Preprocessing
-from expunge.models.factory import built, factory
-from expunge.models.load import load_model, new_model, wrap_module
+from expunge.models.load import load_model, new_model
 from expunge.types import PictureSet, TrainRecipe
 
 
@@ -88,14 +87,10 @@ def _fresh(job: TrainJob, data: Dataset) -> ModelArtefact:
     if job.model.path is None:
         return new_model(job.model.arch, spec, shape, seed=job.seed)
     place = model_place(job.model.path)
-    if Path(place).is_dir():
-        known = load_model(place, spec=spec, head=job.model.head)
-        return replace(known, classifier=known.fresh(job.seed))
-    make = factory(place, logits=spec.logits)
-    with torch.random.fork_rng():
-        torch.manual_seed(job.seed)
-        net = built(make, place)
-    return wrap_module(net, spec, shape, head=job.model.head, factory=make)
+    if not Path(place).is_dir():
+        return new_model(place, spec, shape, seed=job.seed)
+    known = load_model(place, spec=spec)
+    return replace(known, classifier=known.fresh(job.seed))
 
 
 def _train(training: Training, run: RunDirectory, desk: Desk) -> PixelClassifier:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from expunge.app.desk import duration
-from expunge.engine.training import ProgressReport
+from expunge.engine.progress import ProgressReport
 
 PLAIN_SECONDS = 10.0
 

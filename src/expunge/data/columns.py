@@ -42,11 +42,11 @@ def texts(name: str, values: Sequence[object]) -> Texts:
     return np.array([_text(name, row, value) for row, value in enumerate(values)], dtype=np.str_)
 
 
-def class_names(name: str, found: Texts) -> tuple[str, ...]:
+def class_names(found: Texts) -> tuple[str, ...]:
     """The classes of a column in a fixed order: by value where all are whole numbers, else by text.
 
     Example:
-        >>> class_names("age", np.array(["10", "2", "2"])), class_names("sex", np.array(["M", "F"]))
+        >>> class_names(np.array(["10", "2", "2"])), class_names(np.array(["M", "F"]))
         (('2', '10'), ('F', 'M'))
     """
     names = np.unique(found).tolist()
@@ -64,7 +64,7 @@ def encode_labels(
         DataError: a label is missing or not among `classes`, or there are fewer than two classes.
     """
     found = texts(name, values)
-    known = class_names(name, found) if classes is None else tuple(classes)
+    known = class_names(found) if classes is None else tuple(classes)
     if len(known) < 2 or len(set(known)) != len(known):
         raise DataError(name, expected="two or more different classes", came=_listed(known))
     order = {one: code for code, one in enumerate(known)}

@@ -82,16 +82,19 @@ class PictureStore:
     def read(self, rows: Tensor) -> Tensor:
         """Pixels of `rows` (int64 [b]) as uint8 [b, C, H, W] in channels_last order, 0..255; always a copy."""
         rows = rows.to("cpu")
-        self._announce(rows)
+        self.announce(rows)
         picked = self._flat.index_select(0, rows)
         return picked.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
 
-    def _announce(self, rows: Tensor) -> None:
-        """Ask the system for all rows at once: one page fault after the other would wait for the disk each time."""
+    def announce(self, rows: Tensor) -> None:
+        """Ask the system for all rows at once: one page fault after the other would wait for the disk each time.
+
+        Returns at once; of rows announced before they are needed, the disk is not waited for at all.
+        """
         if self._map is None or not hasattr(mmap, "MADV_WILLNEED"):
             return
         row = self.pixels[0].nbytes
-        for start in (rows * row).tolist():
+        for start in (rows.to("cpu") * row).tolist():
             if 0 <= start < self.pixels.nbytes:  # the gather itself refuses the others
                 page = start - start % mmap.PAGESIZE
                 self._map.madvise(mmap.MADV_WILLNEED, page, start + row - page)

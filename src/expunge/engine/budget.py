@@ -52,7 +52,7 @@ class Interrupts:
     def __bool__(self) -> bool:
         return bool(self.name)
 
-    def receive(self, number: int, frame: FrameType | None) -> None:
+    def receive(self, number: int, _frame: FrameType | None) -> None:
         """Note the signal, or give way to the default behaviour if it is the second."""
         if self.name:
             raise KeyboardInterrupt

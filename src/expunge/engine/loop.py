@@ -17,8 +17,9 @@ from expunge.engine import checkpoint
 from expunge.engine.budget import Budget, Interrupts, catching_interrupts
 from expunge.engine.checkpoint import RunState
 from expunge.engine.events import Events
+from expunge.engine.progress import Costs, Progress
 from expunge.engine.settings import EngineSettings, decide
-from expunge.engine.training import Costs, Progress, Trainer, Weights, copy_weights
+from expunge.engine.training import Trainer, Weights, copy_weights
 from expunge.errors import InputError, Interrupted
 from expunge.methods.phases import Compute, Edit, Phase, PhaseResult, Phases, Select, Snapshot, Train
 from expunge.models.classifier import PixelClassifier, inference_mode_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from expunge.engine.events import Events
 from expunge.engine.loop import Outcome, run_phases
+from expunge.engine.progress import Progress
 from expunge.engine.settings import EngineSettings
-from expunge.engine.training import Progress
 from expunge.methods.phases import Phases, training_phase
 from expunge.models.classifier import PixelClassifier
 from expunge.types import PictureSet, TrainRecipe
@@ -25,7 +25,7 @@ def train_model(
     events: Events | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Train `model` (freshly initialised by the caller) on `pictures` as `recipe` says, in place; its seed is the recipe's."""
+    """Train `model` (freshly initialised by the caller) on `pictures` by `recipe` and its seed, in place."""
 
     def phases() -> Phases:
         yield training_phase(recipe, pictures)

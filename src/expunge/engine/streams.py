@@ -23,7 +23,7 @@ class Stream:
 
     def __init__(self, source: Source, seed: int, *names: str) -> None:
         self.source, self.seed, self.names = source, seed, names
-        self._pass, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._orders: dict[int, Tensor] = {}
 
     def index(self, batch: int) -> Tensor:
         """Positions (int64 [b]) of the pictures of batch number `batch`."""
@@ -36,19 +36,22 @@ class Stream:
     def read(self, batch: int, device: torch.device, layout: torch.memory_format) -> Labelled:
         """The pictures of batch number `batch`, augmented, as float32 in 0..1 on `device`."""
         index = self.index(batch)
-        pixels = self.source.pictures.pixels(index).to(device, non_blocking=True)
+        pictures = self.source.pictures
+        pixels = pictures.pixels(index).to(device, non_blocking=True)
+        pictures.source.announce(pictures.rows[self.index(batch + 1)])  # the disk works while the model does
         if self.source.augmentation is not None:
             pixels = augment(pixels, self.source.augmentation, generator(self.seed, *self.names, "augment", batch))
         x = pixels.to(torch.float32, memory_format=layout).div_(255)
-        return Labelled(x, self.source.pictures.labels[index].to(device))
+        return Labelled(x, pictures.labels[index].to(device))
 
     def _permutation(self, number: int) -> Tensor:
-        if number != self._pass:
+        if number not in self._orders:
             n = len(self.source.pictures)
             order = generator(self.seed, *self.names, "order", number)
-            self._order = torch.randperm(n, generator=order) if self.source.shuffle else torch.arange(n)
-            self._pass = number
-        return self._order
+            made = torch.randperm(n, generator=order) if self.source.shuffle else torch.arange(n)
+            # a batch that straddles passes needs two of them; more would add up over a long run
+            self._orders = {k: v for k, v in self._orders.items() if k == number - 1} | {number: made}
+        return self._orders[number]
 
 
 def batch_seed(seed: int, phase: str, batch: int) -> int:

@@ -19,39 +19,16 @@ from torch import Tensor, nn
 
 from expunge.engine.budget import Budget
 from expunge.engine.events import Events
+from expunge.engine.optimizers import learning_rate, make_optimizer
+from expunge.engine.progress import Costs, Progress, ProgressReport
 from expunge.engine.settings import EngineSettings
 from expunge.engine.streams import Stream, batch_seed
 from expunge.errors import MethodError
 from expunge.functional.seeding import derive_seed
 from expunge.methods.phases import Batch, Labelled, PhaseResult, Train
 from expunge.models.classifier import PixelClassifier, inference_mode_of
-from expunge.types import Optimizer
 
 Weights = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class ProgressReport:
-    """Where a phase stands: `rate` in pictures per second, `seconds_left` None where nobody can tell yet."""
-
-    phase: str
-    step: int
-    steps: int
-    rate: float
-    seconds_left: float | None
-    notes: Mapping[str, float]
-
-
-Progress = Callable[[ProgressReport], None]
-
-
-@dataclass
-class Costs:
-    """What a phase cost: seconds of this session, of which spent in the model, and pictures of its main source."""
-
-    seconds: float = 0.0
-    model_seconds: float = 0.0
-    pictures: int = 0
 
 
 @dataclass
@@ -65,21 +42,6 @@ class Best:
 def copy_weights(model: nn.Module) -> Weights:
     """A copy of all weights and buffers on the CPU."""
     return {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
-
-
-def learning_rate(optimizer: Optimizer, step: int, steps: int) -> float:
-    """The rate at `step` of `steps`: linear warm-up, then the schedule down to 0 (or constant).
-
-    Example:
-        >>> [round(learning_rate(Optimizer(lr=1.0, schedule="cosine"), s, 4), 2) for s in range(4)]
-        [1.0, 0.85, 0.5, 0.15]
-    """
-    warm = optimizer.warmup * steps
-    if step < warm:
-        return optimizer.lr * (step + 1) / (warm + 1)
-    share = (step - warm) / max(1.0, steps - warm)
-    factor = {"constant": 1.0, "linear": 1 - share, "cosine": (1 + math.cos(math.pi * share)) / 2}[optimizer.schedule]
-    return optimizer.lr * factor
 
 
 class Trainer:
@@ -110,7 +72,7 @@ class Trainer:
         chosen = {id(t) for t in trained}
         for parameter, _ in self._flags:
             parameter.requires_grad_(id(parameter) in chosen)
-        self.optimizer = _optimizer(trained, phase.optimizer)
+        self.optimizer = make_optimizer(trained, phase.optimizer)
         self.wrapped: nn.Module = model
         if accelerator.num_processes > 1 and not self.inputs:
             self.wrapped = accelerator.prepare_model(model)
@@ -271,11 +233,3 @@ class Trainer:
         source = self.phase.sources[self.phase.epoch_of]
         left = (self.steps - self.step) * source.batch_size * self.settings.accumulate / rate if rate else None
         return ProgressReport(self.phase.name, self.step, self.steps, rate, left, dict(self.notes))
-
-
-def _optimizer(trained: list[Tensor], spec: Optimizer) -> torch.optim.Optimizer:
-    if not trained:
-        raise MethodError("parameters", expected="at least one parameter to train", came="none")
-    if spec.kind == "adamw":
-        return torch.optim.AdamW(trained, lr=spec.lr, weight_decay=spec.weight_decay)
-    return torch.optim.SGD(trained, lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)

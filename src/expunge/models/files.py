@@ -138,7 +138,7 @@ def _write_pickle(part: State, path: Path, layout: Layout) -> None:
     state = OrderedDict(part)
     if layout.versions is not None:
         state._metadata = layout.versions  # type: ignore[attr-defined]
-    with path.open("wb") as file:  # a file of Python's: a full disk is an OSError then
+    with path.open("wb") as file:  # a file of Python's: behind torch's own error stands the OSError of a full disk then
         torch.save({layout.wrapper: state} if layout.wrapper else state, file)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from expunge.evidence.report.data import ReportData
-from expunge.evidence.report.tables import by_key, floor_distance
+from expunge.evidence.report.tables import by_key, floor_distance, reference_spread
 from expunge.evidence.report.words import counted, number, spoken_time
 from expunge.types import AuditRow
 
@@ -107,9 +107,10 @@ def _gap(data: ReportData, after: AuditRow) -> Sequence[str]:
 def _floor(data: ReportData, gap: float) -> Sequence[str]:
     distances = (floor_distance(row) for row in data.rows_floor if (row.name, row.split) == ATTACK)
     found = [abs(distance) for distance in distances if distance is not None]
-    if not found:
+    spread = reference_spread(data, ATTACK)
+    if not found and spread is None:
         return ()
-    floor = max(found)
+    floor = max([*found, *([] if spread is None else [spread])])
     where = "no more than" if abs(gap) <= floor else "more than"
     return (f"That is {where} two retrained models differ from each other here (up to {floor:.3f}).",)
 

@@ -84,7 +84,7 @@ def by_key(rows: Iterable[AuditRow]) -> dict[Key, AuditRow]:
 def group_of(key: Key) -> str:
     """Which question a measure answers."""
     name, split = key
-    if name.startswith("js_"):
+    if name in ("distance", "js_divergence"):
         return "gap"
     return "forgets" if name in REMEMBERS or split == "forget" else "works"
 
@@ -152,9 +152,24 @@ def _floor(data: ReportData, key: Key, unit: str) -> Cell:
     rows = [row for row in data.rows_floor if (row.name, row.split) == key]
     found = [abs(d) for d in (floor_distance(row) for row in rows) if d is not None]
     if not found:
-        return Cell(DASH)
+        return _floor_of_references(data, key, unit)
     spread = bounds(min(found), max(found), unit) if len(found) > 1 else _own_bounds(rows[0])
     return Cell("\N{PLUS-MINUS SIGN}" + number(sum(found) / len(found), unit, sign=True).lstrip("+" + MINUS), spread)
+
+
+def _floor_of_references(data: ReportData, key: Key, unit: str) -> Cell:
+    if group_of(key) == "gap":  # the reference value of a distance is the distance between references
+        known = [row.reference for row in data.rows_after if (row.name, row.split) == key]
+        return Cell(number(known[0], unit)) if known and known[0] is not None else Cell(DASH)
+    spread = reference_spread(data, key)
+    return Cell(DASH) if spread is None else Cell("up to " + number(spread, unit, sign=True).lstrip("+"))
+
+
+def reference_spread(data: ReportData, key: Key) -> float | None:
+    """The largest distance between two references in one measure; None with fewer than two."""
+    values = [rows[key].value for rows in map(by_key, data.rows_references) if key in rows]
+    known = [value for value in values if value is not None]
+    return max(known) - min(known) if len(known) > 1 else None
 
 
 def floor_distance(row: AuditRow) -> float | None:

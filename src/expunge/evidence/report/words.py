@@ -46,6 +46,10 @@ WORDINGS: Mapping[str, Wording] = {
         "Distance of answers from retraining",
         "How differently the model and a retrained model answer (Jensen-Shannon divergence; 0 is the same).",
     ),
+    "distance": Wording(
+        "Distance to retraining", "The larger of its gaps to a retrained model in right answers and in the attack."
+    ),
+    "loss": Wording("Mean loss", "How surprised the model is by the true class, on average."),
     "loss_gap": Wording("Loss gap", "Mean loss on never-seen pictures minus mean loss on erased ones."),
 }
 

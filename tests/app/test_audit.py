@@ -1,0 +1,72 @@
+"""Audit use case: several models side by side, with and without an original and references."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from expunge.app.audit import audit_files, names_of
+from expunge.app.desk import Silent
+from expunge.app.results import table_rows
+from expunge.app.runs import load_run
+from expunge.errors import InputError, ModelError
+from tests.app.workbench import Workbench, listing
+
+
+def test_models_are_audited_side_by_side(bench: Workbench, tmp_path: Path) -> None:
+    job = bench.audit(
+        tmp_path / "run",
+        models=[str(bench.reference), str(bench.original / "model")],
+        original=str(bench.original),
+        reference=str(bench.reference),
+    )
+    run = load_run(audit_files(job, desk=Silent()))
+    assert set(listing(run.path)) == {"job.yaml", "metrics.json"}
+    rows = list(table_rows(run.metrics))
+    assert list(rows[0].values) == ["reference", "model"]
+    row = next(row for row in rows if (row.name, row.split) == ("distance", "reporting"))
+    assert row.values["reference"] is not None and row.values["reference"][0] == 0
+    first, second = run.metrics["audits"]
+    assert first["rows_before"] == second["rows_before"] == second["rows_after"]
+
+
+def test_without_a_reference_it_says_what_cannot_be_said(bench: Workbench, tmp_path: Path) -> None:
+    run = load_run(audit_files(bench.audit(tmp_path / "run"), desk=Silent()))
+    assert run.metrics["references"] == []
+    assert "no retrained reference" in run.metrics["audits"][0]["notes"][0]
+    assert all(row.reference is None for row in table_rows(run.metrics))
+    assert audit_files(bench.audit(tmp_path / "run"), desk=Silent(), resume=True) == run.path
+
+
+def test_references_are_not_trained_here(bench: Workbench, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expunge train --without"):
+        audit_files(bench.audit(tmp_path / "run", reference="train"), desk=Silent())
+    with pytest.raises(ModelError, match="nowhere"):
+        audit_files(bench.audit(tmp_path / "run", models=[str(tmp_path / "nowhere")]), desk=Silent())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_weights_share_a_factory(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+import torch
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.ReLU(), nn.Linear(8, 4))
+
+if __name__ == "__main__":
+    for name in "ab":
+        torch.save({"state_dict": make().state_dict()}, f"{name}.pth")
+"""
+    (tmp_path / "mine_audit.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"__name__": "__main__"})
+    job = bench.audit(tmp_path / "run", models=["a.pth", "b.pth"], factory="mine_audit:make", reference="b.pth")
+    rows = list(table_rows(load_run(audit_files(job, desk=Silent())).metrics))
+    assert list(rows[0].values) == ["a.pth", "b.pth"]
+
+
+def test_names_tell_models_apart() -> None:
+    assert names_of(["x/a", "y/a", "z"]) == ["x/a", "y/a", "z"]
+    assert names_of(["a", "a"]) == ["1: a", "2: a"]
