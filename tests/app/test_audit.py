@@ -62,9 +62,13 @@ if __name__ == "__main__":
     (tmp_path / "mine_audit.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     exec(code, {"__name__": "__main__"})
-    job = bench.audit(tmp_path / "run", models=["a.pth", "b.pth"], factory="mine_audit:make", reference="b.pth")
+    job = bench.audit(
+        tmp_path / "run", models=["a.pth", "b.pth"], factory="mine_audit:make", normalise="half", reference="b.pth"
+    )
     rows = list(table_rows(load_run(audit_files(job, desk=Silent())).metrics))
     assert list(rows[0].values) == ["a.pth", "b.pth"]
+    with pytest.raises(ModelError, match="normalise"):
+        audit_files(job.model_copy(update={"normalise": None, "out": tmp_path / "silent"}), desk=Silent())
 
 
 def test_names_tell_models_apart() -> None:

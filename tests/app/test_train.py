@@ -116,7 +116,12 @@ def test_another_networks_architecture_afresh(bench: Workbench, tmp_path: Path) 
 
 
 def test_a_factory_s_network(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "from torch import nn\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.ReLU(), nn.Linear(8, 4))\n"
+    code = """
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.ReLU(), nn.Linear(8, 4))
+"""
     (tmp_path / "mine_net.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     run = train_files(bench.train(tmp_path / "run", model__path="mine_net:make"), desk=Silent())

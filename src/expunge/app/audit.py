@@ -94,7 +94,7 @@ def _models(
     """Pictures, audited models, original (or none), references."""
     first, *others = job.models
     if job.factory is not None:
-        model = ModelJob(path=job.factory, weights=Path(first), head=job.head)
+        model = ModelJob(path=job.factory, weights=Path(first), head=job.head, normalise=job.normalise)
     else:
         model = ModelJob(path=first, head=job.head)
     data, artefact = load_for_data(model, job.data, desk=desk)

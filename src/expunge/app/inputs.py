@@ -27,6 +27,12 @@ from expunge.types import LabelSpec, PictureSet
 DEFAULT_SIZE = 64
 WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 UNNAMED = "LABEL_"  # what transformers calls classes that nobody named
+# mean and standard deviation per channel, in units of 0..1
+NORMALISATIONS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,25 @@ def data_spec(job: DataJob, spec: LabelSpec | None = None) -> DataSpec:
     )
 
 
+def stated_shape(model: ModelJob, size: tuple[int, int]) -> Preprocessing | None:
+    """Preprocessing of a model that has no record of it: as the user states it, never as we guess.
+
+    None where the model is no factory's: then its own directory has to say it.
+
+    Raises:
+        ModelError: nobody said how its pictures are normalised.
+    """
+    if model.normalise is None and (":" not in model.path or Path(model.path).exists()):
+        return None
+    if model.normalise is None:
+        raise ModelError(
+            "model.normalise (--normalise)",
+            expected=f"one of {', '.join(NORMALISATIONS)}, since nothing beside the weights says it",
+            came="nothing",
+        )
+    return Preprocessing(size, *NORMALISATIONS[model.normalise])
+
+
 def load_for_data(model: ModelJob, job: DataJob, *, desk: Desk) -> tuple[Dataset, ModelArtefact]:
     """The pictures and the model of a job, which fit each other.
 
@@ -98,7 +123,7 @@ def load_for_data(model: ModelJob, job: DataJob, *, desk: Desk) -> tuple[Dataset
     channels = known.shape.channels if known.shape is not None else 3
     data = read_pictures(job, size=known.size(job.size), channels=channels, desk=desk, spec=known.spec)
     desk.stage("loading models")
-    shape = known.shape or Preprocessing(known.size(job.size))
+    shape = known.shape or stated_shape(model, known.size(job.size))
     found = load_model(place, spec=data.pictures.spec, weights=weights, head=model.head, preprocessing=shape)
     check_answers(found, data.pictures)
     return data, found

@@ -73,12 +73,19 @@ class DataJob(Part):
     ] = False
 
 
+Normalise = Annotated[
+    Literal["none", "half", "imagenet"] | None,
+    Flag("--normalise", "How pictures in 0..1 reach a factory's network: as they are, to -1..1, or ImageNet's way."),
+]
+
+
 class ModelJob(Part):
     """The classifier to work on."""
 
     path: Annotated[Name, Flag("--model", "Model directory, run directory, or package.module:factory.")]
     weights: Annotated[Path | None, Flag("--weights", "Weights of a factory's model (.safetensors, .pth).")] = None
     head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
+    normalise: Normalise = None
 
 
 class NewModelJob(Part):
@@ -288,6 +295,7 @@ class AuditJob(ComputeJob):
     factory: Annotated[
         Name | None, Flag("--factory", "package.module:factory of the network, where models are files of weights.")
     ] = None
+    normalise: Normalise = None
     head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
     request: RequestJob = RequestJob()
     reference: Reference = ReferenceJob()

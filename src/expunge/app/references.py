@@ -22,7 +22,6 @@ from expunge.engine.settings import EngineSettings
 from expunge.errors import Unavailable
 from expunge.models.artefact import ModelArtefact
 from expunge.models.classifier import PixelClassifier
-from expunge.models.load import load_model
 from expunge.types import PictureSet, TrainRecipe
 
 FIRST_SEED = 101
@@ -80,16 +79,20 @@ def trained_references(
         desk.stage(f"reference {number} of {count}")
         place = run.path("references") / str(number) if run is not None else None
         if place is not None and place.exists():
-            yield load_model(place)
+            yield replace(retraining.artefact.reopen(place), source=_made_here(seed))
             continue
         trained = _train(retraining, seed, number, run, events, desk)
         recipe = replace(retraining.recipe, seed=seed) if retraining.recipe else None
-        artefact = replace(retraining.artefact, classifier=trained, source=f"trained here, seed {seed}", recipe=recipe)
+        artefact = replace(retraining.artefact, classifier=trained, source=_made_here(seed), recipe=recipe)
         if place is not None and run is not None:
             save_whole(artefact, place)
             shutil.rmtree(run.checkpoints / f"reference-{number}", ignore_errors=True)
-            artefact = replace(artefact, weights_sha256=load_model(place).weights_sha256)
+            artefact = replace(artefact.reopen(place), source=artefact.source)
         yield artefact
+
+
+def _made_here(seed: int) -> str:
+    return f"trained here, seed {seed}"
 
 
 def save_whole(artefact: ModelArtefact, place: Path) -> None:

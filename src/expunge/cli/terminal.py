@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from expunge.app.desk import duration
+from expunge.app.desk import ProgressReport, duration
 from expunge.engine.progress import ProgressReport
 
 PLAIN_SECONDS = 10.0
