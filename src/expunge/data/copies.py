@@ -130,7 +130,8 @@ def _crop(x: Tensor, scale: float, right: float, down: float) -> Tensor:
 def _correlation(a: Tensor, b: Tensor) -> Tensor:
     a, b = (t.flatten(1) - t.flatten(1).mean(1, keepdim=True) for t in (a, b))
     # two blank pictures correlate with nothing; whether they are copies is for the exact comparison to say
-    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp(min=1e-6)
+    found: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp(min=1e-6)
+    return found
 
 
 def _digests(pictures: PictureSet) -> list[bytes]:

@@ -6,9 +6,7 @@ a person should know. No model enters.
 
 from __future__ import annotations
 
-import csv
 import difflib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import torch
 from expunge.data.copies import exact_copies, near_copies
 from expunge.data.dataset import Dataset
 from expunge.data.hashing import Hashes, perceptual_hashes
+from expunge.data.requestfile import read_csv, read_json
 from expunge.errors import DataError, RequestError
 from expunge.types import ErasureTask, PictureSet
 
@@ -57,10 +56,9 @@ class ErasureRequest:
         place = Path(path)
         if not place.is_file():
             raise RequestError("request", expected="a CSV or JSON file", came=f"{place}, which is not there")
-        if place.suffix.lower() == ".json":
-            return _from_json(place)
-        if place.suffix.lower() == ".csv":
-            return _from_csv(place)
+        readers = {".json": read_json, ".csv": read_csv}
+        if place.suffix.lower() in readers:
+            return ErasureRequest(*readers[place.suffix.lower()](place))
         raise RequestError("request", expected="a file ending in .csv or .json", came=place.name)
 
 
@@ -234,7 +232,9 @@ def _move_near(
         return [], [], asked, 0
     forget, rest = np.flatnonzero(asked), np.flatnonzero(~asked)
     found = near_copies(train.subset(torch.from_numpy(forget)), train.subset(torch.from_numpy(rest)), hashes=hashes)
-    moved, review, now = [], [], asked.copy()
+    moved: list[Mapping[str, object]] = []
+    review: list[tuple[int, Mapping[str, object]]] = []
+    now = asked.copy()
     for pair in found.pairs:
         ours, theirs = rest[pair.second], forget[pair.first]
         entry = {**_pair(train, ours, train, theirs), "correlation": round(pair.correlation, 3)}
@@ -243,12 +243,8 @@ def _move_near(
             now[ours] = True
             moved.append(entry)
         else:
-            review.append(entry)
-    return moved, [entry for entry in review if not _moved(train, now, entry)], now, found.crowded
-
-
-def _moved(train: PictureSet, asked: np.ndarray[Any, np.dtype[np.bool_]], entry: Mapping[str, object]) -> bool:
-    return bool(np.isin(train.ids[asked], [entry["id"]]).any())
+            review.append((ours, entry))
+    return moved, [entry for at, entry in review if not now[at]], now, found.crowded
 
 
 def _drop(
@@ -292,44 +288,6 @@ def _non_members(dataset: Dataset, role: str) -> PictureSet:
             came=error.came,
             remedy=f"name their split with --{role}-split",
         ) from None
-
-
-def _from_json(place: Path) -> ErasureRequest:
-    try:
-        raw = json.loads(place.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise RequestError("request", expected=f"JSON in {place}", came=str(error).splitlines()[0]) from None
-    if not isinstance(raw, dict) or not set(raw) <= {"subjects", "pictures"}:
-        came = sorted(raw) if isinstance(raw, dict) else type(raw).__name__
-        raise RequestError("request", expected='JSON like {"subjects": [...], "pictures": [...]}', came=str(came))
-    lists = {}
-    for key in ("subjects", "pictures"):
-        entries = raw.get(key, [])
-        if not isinstance(entries, list) or not all(isinstance(e, str) for e in entries):
-            raise RequestError(f"request.{key}", expected="a list of names in quotes", came=repr(entries)[:60])
-        lists[key] = tuple(dict.fromkeys(entries))
-    return ErasureRequest(**lists)
-
-
-def _from_csv(place: Path) -> ErasureRequest:
-    try:
-        with place.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, strict=True))
-            columns = rows[0].keys() if rows else ()
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise RequestError("request", expected=f"a CSV table in {place}", came=str(error)) from None
-    if rows and not {"subject", "picture"} & set(columns):
-        came = ", ".join(map(str, columns))
-        raise RequestError("request", expected=f"a column subject or picture in {place}", came=came)
-    names: dict[str, list[str]] = {"subject": [], "picture": []}
-    for line, row in enumerate(rows, start=2):
-        found = {key: (row.get(key) or "").strip() for key in names}
-        if not any(found.values()):
-            raise RequestError("request", expected=f"a name in line {line} of {place}", came="an empty line")
-        for key, value in found.items():
-            if value:
-                names[key].append(value)
-    return ErasureRequest(tuple(dict.fromkeys(names["subject"])), tuple(dict.fromkeys(names["picture"])))
 
 
 def _listed(names: Sequence[str], what: str) -> str:
