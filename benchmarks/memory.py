@@ -59,26 +59,29 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def draw(table: Path, pictures: int) -> None:
+    """Write synthetic faces."""
+    from expunge.data.synthetic import write_parquet
+
+    write_parquet(table, subjects=pictures // PER_SUBJECT, pictures_per_subject=PER_SUBJECT, size=SIDE)
+
+
 def measure(pictures: int, folder: Path) -> dict[str, float]:
     """Decode, erase for a fixed number of steps, audit; with the peak of anonymous memory over all of it."""
     from expunge.audits.observe import observe
+    from expunge.audits.run import audit
     from expunge.data.requests import ErasureRequest, resolve
-    from expunge.models.load import new_model
-
     from expunge.data.sources import DataSpec, read_dataset
-    from expunge.data.synthetic import write_parquet
     from expunge.engine.loop import run_phases
     from expunge.engine.settings import EngineSettings
     from expunge.methods.phases import Context
     from expunge.methods.registry import resolve_method
     from expunge.models.classifier import Preprocessing
+    from expunge.models.load import new_model
 
     table = folder / "faces.parquet"
     # drawing the pictures is not part of what is measured: another process does it
-    args = f"subjects={pictures // PER_SUBJECT}, pictures_per_subject={PER_SUBJECT}, size={SIDE}"
-    code = f"from pathlib import Path; from expunge.data.synthetic import write_parquet; write_parquet(Path({str(table)!r}), {args})"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert write_parquet is not None
+    subprocess.run([sys.executable, __file__, "draw", str(table), str(pictures)], check=True)
     spec = DataSpec(path=str(table), labels=("age_group",), subject="subject", split="split")
     result: dict[str, float] = {"pictures": pictures}
     with watching() as peak:
@@ -97,7 +100,7 @@ def measure(pictures: int, folder: Path) -> dict[str, float]:
         outcome = run_phases(artefact.classifier, method.phases(replace(config), context), settings=settings)
         result["method_seconds"] = outcome.seconds
         result["steps"] = outcome.steps
-        result["audit_seconds"] = seconds(lambda: observe(artefact.classifier, task))
+        result["audit_seconds"] = seconds(lambda: audit(None, observe(artefact.classifier, task), []))
     result["peak_anonymous_bytes"] = peak[0]
     return result
 
@@ -147,7 +150,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
+    if sys.argv[1:2] == ["draw"]:
+        draw(Path(sys.argv[2]), int(sys.argv[3]))
+    elif len(sys.argv) == 3:
         print(json.dumps(measure(int(sys.argv[1]), Path(sys.argv[2]))))
     else:
         main()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness import compare, write
-from speed import SPEC, model, pictures
-
 from expunge.engine.loop import run_phases
 from expunge.engine.settings import EngineSettings, decide
 from expunge.methods.phases import Phases, Source, Train, classification
 from expunge.types import Optimizer
+from harness import compare, write
+from speed import SPEC, model, pictures
 
 STEPS = 15
 
@@ -37,7 +36,7 @@ def main() -> None:
             continue
         other = replace(chosen, precision=precision, channels_last=layout)  # type: ignore[arg-type]
         made = compare(
-            f"rule ({chosen.precision}, channels_last {chosen.channels_last}) against {precision}, channels_last {layout}",
+            f"the rule ({chosen.precision}, {chosen.channels_last}) against {precision}, channels_last {layout}",
             lambda: train(chosen),
             lambda other=other: train(other),  # type: ignore[misc]
             rounds=5,

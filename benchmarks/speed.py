@@ -5,13 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-import published_work
 import torch
-from expunge.models.load import new_model
-from harness import Comparison, compare, write
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+import published_work
 from expunge.data.store import PictureStore
 from expunge.engine.loop import Outcome, run_phases
 from expunge.engine.settings import EngineSettings
@@ -21,7 +19,9 @@ from expunge.functional.perturb import ascend
 from expunge.methods.dlfd import PAPER, dlfd
 from expunge.methods.phases import Context, Phases, Source, Train, classification
 from expunge.models.classifier import PixelClassifier, Preprocessing, frozen
+from expunge.models.load import new_model
 from expunge.types import Augmentation, LabelSpec, Optimizer, PictureSet, SteeringTask
+from harness import Comparison, compare, write
 
 SPEC = LabelSpec(("label",), (tuple("abcdefgh"),))
 SIDE = 64
@@ -57,7 +57,7 @@ def whole_method(rounds: int) -> list[Comparison]:
     never = replace(PAPER, tolerance=-1.0)
 
     def ours(settings: EngineSettings) -> None:
-        context = Context(SteeringTask(retain, forget, tuning), model, lambda seed: model(), None, 0)
+        context = Context(SteeringTask(retain, forget, tuning), model, lambda _: model(), None, 0)
         run_phases(model(), dlfd(never, context), settings=settings)
 
     def published(bf16: bool) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from harness import compare, write
 
 from expunge.functional.ot import EXACT_UP_TO, Solver, cosine_cost, transport
+from harness import compare, write
 
 DIMENSION = 256
 SIZES = (64, 256, 512, 1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from expunge.engine.progress import ProgressReport
+from expunge.engine.progress import ProgressReport as ProgressReport
 
 
 class Desk(Protocol):

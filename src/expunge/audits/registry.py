@@ -81,7 +81,7 @@ AUDITS: Mapping[str, Audit] = {
             "reference",
             "Mean of accuracy on non-members and 1 - 2 * forgetting score. It rewards .5, not likeness to retraining: "
             "a model can score higher than the retrained one.",
-            "Choi and Na 2025, equation 8",
+            "Choi and Na 2023 (MUFAC), 2025",
         ),
         Audit(
             "tpr_at_1pct_fpr",
@@ -89,7 +89,7 @@ AUDITS: Mapping[str, Audit] = {
             "share",
             "reference",
             "Share of forget pictures recognised where one non-member in a hundred is wrongly accused.",
-            "Carlini et al. 2022, section III",
+            "Carlini et al. 2022",
         ),
         Audit(
             "js_divergence",
@@ -107,7 +107,7 @@ AUDITS: Mapping[str, Audit] = {
             "lower",
             "The larger of the gaps in accuracy and attack AUROC on reporting non-members, mean over references. The "
             "reference value is the retrain floor: the distance between two references.",
-            "retrain floor as in Triantafillou et al. 2024, section 3",
+            "retrain floor as in Triantafillou et al. 2024",
         ),
     )
 }

@@ -14,7 +14,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from expunge.app.desk import ProgressReport, duration
-from expunge.engine.progress import ProgressReport
 
 PLAIN_SECONDS = 10.0
 

@@ -1,4 +1,4 @@
-"""Finds copies of pictures: exact ones by their decoded pixels, near ones by a hash that proposes and pixels that confirm.
+"""Finds copies: exact ones by their decoded pixels, near ones by a hash that proposes and pixels that confirm.
 
 Picture sets flow in, pairs of ids flow out. Who is on the pictures, and what happens to copies, is decided elsewhere.
 """
@@ -49,7 +49,7 @@ class NearCopies:
 
 
 def exact_copies(first: PictureSet, second: PictureSet) -> list[tuple[int, int]]:
-    """Positions of pictures of `second` whose decoded pixels equal one of `first`, with the position of the first such."""
+    """Pairs of positions (of `first`, of `second`) with equal decoded pixels; the first such of `first`."""
     known: dict[bytes, int] = {}
     for position, digest in enumerate(_digests(first)):
         known.setdefault(digest, position)

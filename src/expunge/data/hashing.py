@@ -61,7 +61,7 @@ def perceptual_hashes(pictures: PictureSet) -> Hashes:
 
     Mirroring changes the sign of the odd horizontal frequencies and nothing else, so one transform serves both.
 
-    Reference: the discrete-cosine hash of Zauner 2010, section 3.2.1.
+    Reference: the discrete-cosine hash of Zauner 2010.
     """
     plain, mirrored = [], []
     sign = torch.tensor([1.0, -1.0]).repeat(4)

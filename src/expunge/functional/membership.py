@@ -28,7 +28,7 @@ def attack_hits(members: Array, others: Array, *, folds: int = FOLDS, seed: int 
     Raises:
         ValueError: a side has fewer than two pictures.
 
-    Reference: Choi and Na 2025, section on evaluation; Kurmanji et al. 2023, section 5.
+    Reference: Choi and Na 2025, evaluation; Kurmanji et al. 2023.
     """
     splits = min(folds, len(members), len(others))
     if splits < 2:

@@ -27,7 +27,7 @@ def ascend(
         >>> ascend(torch.full((1, 1, 1, 1), 0.5), lambda z: z.sum(), radius=0.1, steps=3).item()
         0.6000000238418579
 
-    Reference: projected gradient descent after Madry et al. 2018, equation 3; as used by Choi and Na 2025.
+    Reference: projected gradient descent after Madry et al. 2018; as used by Choi and Na 2025.
     """
     step = step_size if step_size is not None else 2.5 * radius / max(1, steps)
     low, high = (x - radius).clamp_(min=0), (x + radius).clamp_(max=1)

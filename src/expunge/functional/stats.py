@@ -32,7 +32,7 @@ def bootstrap_weights(subjects: Array | None, n: int, *, draws: int, seed: int) 
         >>> bootstrap_weights(np.array(["a", "a", "b"]), 3, draws=1, seed=0).shape
         (2, 3)
 
-    Reference: Efron and Tibshirani 1993, chapter 6; clusters as in Davison and Hinkley 1997, section 3.8.
+    Reference: Efron and Tibshirani 1993, chapter 6; clusters as in Davison and Hinkley 1997.
     """
     owner = np.arange(n) if subjects is None else np.unique(subjects, return_inverse=True)[1].ravel()
     owners = int(owner.max()) + 1 if n else 0
@@ -108,7 +108,7 @@ def weighted_ece(confidence: Array, hit: Array, weights: Array, *, bins: int = 1
         weights: [r, n].
         bins: number of bins.
 
-    Reference: Naeini et al. 2015; equal-mass bins as in Nixon et al. 2019, section 3.
+    Reference: Naeini et al. 2015; equal-mass bins as in Nixon et al. 2019.
     """
     column = np.zeros(len(confidence), dtype=np.int64)
     for number, group in enumerate(np.array_split(np.argsort(confidence, kind="stable"), bins)):
@@ -130,7 +130,7 @@ def js_divergence(p: Array, q: Array) -> Array:
     Returns:
         float64 [n] in 0..1; symmetric.
 
-    Reference: Lin 1991, equation 3.4.
+    Reference: Lin 1991, "Divergence measures based on the Shannon entropy".
     """
     middle = (p + q) / 2
     return np.maximum(0.0, _entropy(middle) - (_entropy(p) + _entropy(q)) / 2)

@@ -59,7 +59,7 @@ class DLFD:
     Cost: per retain picture one forward and backward pass for training, one forward pass and one input gradient for
     every inner step; one forward pass per forget picture in a batch.
     Fails when: the box is large: the perturbed pictures then act as adversarial examples and utility collapses.
-    Source: Choi and Na, AAAI 2025 (arXiv 2409.14747), equations 4 to 7 and algorithm 1.
+    Source: Choi and Na, AAAI 2025 (arXiv 2409.14747), objective and algorithm of DLFD.
     Differs from the paper: a trust region small against the picture's contrast, clean pictures mixed in, a restart
     schedule, and a stop at the estimated retrained value; `dlfd:paper` is the paper.
     """

@@ -24,7 +24,7 @@ class NegGrad:
 
     Cost: one forward and one backward pass per forget picture and epoch; the retain set is not read.
     Fails when: it runs on: the loss has no upper bound, and accuracy falls everywhere.
-    Source: Golatkar et al. 2020, "Eternal sunshine of the spotless net", baselines; Choi and Na 2025, table 1.
+    Source: Golatkar et al. 2020, "Eternal sunshine of the spotless net"; a baseline of Choi and Na 2025.
     """
 
     epochs: float = 1.0

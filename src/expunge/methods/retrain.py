@@ -20,7 +20,7 @@ class Retrain:
 
     Cost: as the original training, times the share of pictures retained.
     Fails when: the recipe of the original is not known.
-    Source: the definition of unlearning itself (Cao and Yang 2015; Bourtoule et al. 2021, section III).
+    Source: the definition of unlearning itself (Cao and Yang 2015; Bourtoule et al. 2021).
     """
 
     epochs: float | None = None
