@@ -1,11 +1,12 @@
-"""Writes what README.md and docs/ say about the code from the code: methods, audits and the command line.
+"""Writes what README.md and docs/ say about the code and its measurements from the code and from raw results.
 
-The registries and the commands flow in, Markdown flows out: between `<!-- generated: NAME -->` and
+The registries, the commands and benchmarks/results flow in, Markdown flows out: between `<!-- generated: NAME -->` and
 `<!-- end of NAME -->` everything is written anew. `make docs` runs it; a test fails where the pages are stale.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,8 @@ from expunge.cli.main import build
 from expunge.methods.registry import describe_methods
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/methods.md", "docs/audits.md", "docs/cli.md")
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = ("README.md", "docs/methods.md", "docs/audits.md", "docs/cli.md", "docs/benchmarks.md", "docs/dlfd.md")
 DIRECTIONS = {"higher": "higher", "lower": "lower", "reference": "near the reference"}
 
 Card = Mapping[str, Any]
@@ -111,11 +113,68 @@ def _command(name: str, command: Any) -> Iterator[str]:
         yield table(("flag", "meaning"), rows)
 
 
+def measurements() -> str:
+    """One row a comparison or limit of every result file: what was measured, against which threshold."""
+    rows = []
+    for path in sorted(RESULTS.glob("*.json")):
+        for found in json.loads(path.read_text()).get("results", ()):
+            if "threshold" in found:
+                rows.append((path.stem, found["name"], _measured(found), str(found["threshold"]), _holds(found)))
+    return table(("script", "what", "measured", "threshold", "holds"), rows) if rows else "Nothing is recorded yet."
+
+
+def _measured(found: Card) -> str:
+    if "ratio" in found:
+        return "{median} ({min} to {max})".format(**found["ratio"])
+    return number(found["value"])
+
+
+def _holds(found: Card) -> str:
+    return "yes" if found["holds"] else "no"
+
+
+WANTED = (
+    ("accuracy", "retain"),
+    ("accuracy", "forget"),
+    ("accuracy", "reporting"),
+    ("mia_auroc", "forget-vs-reporting"),
+    ("forgetting_score", "forget-vs-reporting"),
+    ("nomus", "forget-vs-reporting"),
+    ("js_divergence", "forget"),
+    ("distance", "reporting"),
+)
+
+
+def mufac() -> str:
+    """The main job on real faces: one row a model."""
+    path = RESULTS / "mufac_age.json"
+    if not path.exists():
+        return "Nothing is recorded yet."
+    found = json.loads(path.read_text())
+    training = [sum(p["seconds"] for p in t["phases"]) for name, t in found["training"].items() if name != "original"]
+    lines = [("original (nothing done)", found["original"], 0.0)]
+    lines += [(f"retrained {i}", rows, s) for i, (rows, s) in enumerate(zip(found["references"], training), start=1)]
+    lines += [(f"`{name}`", method["rows"], method["seconds"]) for name, method in found["methods"].items()]
+    head = ("model", *(f"{name}, {split}" for name, split in WANTED), "seconds")
+    rows = [(name, *(_cell(rows, key) for key in WANTED), f"{spent:.0f}") for name, rows, spent in lines]
+    floor = ", ".join(f"{row['value']:.3f}" for row in found["floor"])
+    return f"{found['protocol']}.\n\n{table(head, rows)}\n\nRetrain floor, distances between references: {floor}."
+
+
+def _cell(rows: list[Card], key: tuple[str, str]) -> str:
+    row = next((r for r in rows if (r["name"], r["split"]) == key), None)
+    if row is None or row["value"] is None:
+        return "-"
+    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "method pages": method_pages,
     "audits": audits,
     "commands": commands,
+    "measurements": measurements,
+    "mufac": mufac,
 }
 
 
