@@ -153,7 +153,9 @@ def mufac() -> str:
     found = json.loads(path.read_text())
     training = [sum(p["seconds"] for p in t["phases"]) for name, t in found["training"].items() if name != "original"]
     lines = [("original (nothing done)", found["original"], 0.0)]
-    lines += [(f"retrained {i}", rows, s) for i, (rows, s) in enumerate(zip(found["references"], training), start=1)]
+    lines += [
+        (f"retrained {i}", rows, s) for i, (rows, s) in enumerate(zip(found["references"], training, strict=True), 1)
+    ]
     lines += [(f"`{name}`", method["rows"], method["seconds"]) for name, method in found["methods"].items()]
     head = ("model", *(f"{name}, {split}" for name, split in WANTED), "seconds")
     rows = [(name, *(_cell(rows, key) for key in WANTED), f"{spent:.0f}") for name, rows, spent in lines]

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,18 @@ def _locked(work: Path) -> Iterator[None]:
             raise RunDirectoryError(
                 "out (--out)", expected="a run that no other process works on", came=f"{work}, which is in use"
             )
-        yield
+        try:
+            yield
+        finally:
+            _unlock(work, os.fstat(lock.fileno()).st_ino)
+
+
+def _unlock(work: Path, inode: int) -> None:
+    """Leave no lock behind, nor a directory that holds nothing; but touch nothing of the next process."""
+    with suppress(OSError):
+        if (work / LOCK).stat().st_ino == inode:
+            (work / LOCK).unlink()
+            work.rmdir()
 
 
 def _holds_something(path: Path) -> bool:

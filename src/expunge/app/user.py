@@ -32,7 +32,7 @@ def train_function(name: str) -> UserTrain:
         >>> train_function("os.path:join")("a", "b")
         'a/b'
     """
-    field = "recipe.function (--train-function)"
+    field = "recipe.function (the training function)"
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise InputError(field, expected="package.module:function", came=repr(name))

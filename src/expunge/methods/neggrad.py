@@ -28,7 +28,7 @@ class NegGrad:
     """
 
     epochs: float = 1.0
-    lr: float = 0.001
+    lr: float = 0.003
     batch_size: int = 64
     weight_decay: float = 0.0
 
