@@ -18,6 +18,7 @@ from expunge.app.measure import plain
 from expunge.audits.observe import Observation
 from expunge.audits.registry import describe_audits
 from expunge.evidence.report import Costs, ModelView, PhaseLine, PicturePair, ProbePoint, ReportData
+from expunge.models.weights import hash_state
 from expunge.types import Split
 
 MAP_PICTURES = 400  # of each split in the feature map
@@ -48,8 +49,8 @@ def erasure_report(
         title="Erasure report",
         method=erasure.method.name,
         method_summary=erasure.method.card["summary"],
-        request={**frozen["request"], "asked": frozen["frozen"]["inputs"]["request"]},
-        findings=plain(erasure.resolution.findings),
+        request=_request(erasure, frozen),
+        findings=_findings(erasure),
         rows_before=erased.report.rows_before,
         rows_after=erased.report.rows_after,
         rows_references=erased.report.rows_reference,
@@ -70,10 +71,35 @@ def erasure_report(
         probes=_probes(events),
         settings={name: frozen[name] for name in ("data", "model", "method", "recipe", "engine", "seed", "reference")},
         versions={"expunge": frozen["frozen"]["expunge"], **frozen["frozen"]["versions"]},
-        hashes=frozen["frozen"]["inputs"],
+        hashes={**frozen["frozen"]["inputs"], "weights after": hash_state(erased.model.net.state_dict())},
         descriptions={str(card["name"]): str(card.get("description", "")) for card in describe_audits()},
         notes=erased.report.notes,
     )
+
+
+def _request(erasure: Erasure, frozen: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked, counted: who is meant stands in the request itself, whose fingerprint is given."""
+    found, asked = erasure.resolution.findings, frozen["request"]
+    return {
+        "people asked for": found.subjects,
+        "single pictures asked for": found.pictures,
+        "request file": asked["file"] or "none, named on the command line",
+        "near copies under the same name": asked["near_copies"],
+        "fingerprint of the request (SHA-256)": frozen["frozen"]["inputs"]["request"],
+    }
+
+
+def _findings(erasure: Erasure) -> dict[str, Any]:
+    """What resolving the request found, with counts under names that say what is counted."""
+    found = plain(erasure.resolution.findings)
+    del found["subjects"], found["pictures"]
+    counts = {
+        "pictures to forget, copies included": found.pop("forget"),
+        "training pictures that stay": found.pop("retain"),
+        "never-seen pictures that may steer the method": found.pop("tuning"),
+        "never-seen pictures used only to measure": found.pop("reporting"),
+    }
+    return counts | found
 
 
 def _map_rows(observation: Observation) -> dict[Split, Any]:
@@ -99,7 +125,7 @@ def _view(observation: Observation, rows: Mapping[Split, Any]) -> ModelView:
 
 def _pairs(erasure: Erasure, *, allowed: bool) -> tuple[Sequence[PicturePair], str]:
     if not allowed:
-        return (), "pictures of people are left out; --show-faces puts them in"
+        return (), ""  # the report says why
     pairs = perturbed_pairs(erasure)
     return pairs, "" if pairs else f"{erasure.method.name} does not change pictures"
 
