@@ -53,6 +53,7 @@ def main() -> None:
         place = expunge("erase", *data, *task, "--method", method, out=RUNS / f"erased-{method.replace(':', '-')}")
         result["methods"][method] = _erasure(place)
         result |= _shared(place)
+    RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
     print(f"written: {RESULT}; `make docs` turns it into a table")
 

@@ -299,7 +299,10 @@ CASES: Mapping[str, tuple[Callable[[Place], Flags], tuple[str, ...]]] = {
     "missing reference": (flags({"--reference": "nowhere"}), ("nowhere",)),
     "nothing to forget": (flags({"--request": None}), ("request", "--forget-subject")),
     "empty request": (lambda p: {"--request": p.request([])}, ("request", "at least one")),
-    "everybody": (lambda p: {"--request": p.request(p.people("train"))}, ("request", "some training pictures that stay")),
+    "everybody": (
+        lambda p: {"--request": p.request(p.people("train"))},
+        ("request", "some training pictures that stay"),
+    ),
     "unknown subject": (flags({"--request": None, "--forget-subject": "Nobody"}), ("unknown", "'Nobody'")),
     "unknown picture": (flags({"--request": None, "--forget-picture": "x.png"}), ("unknown", "'x.png'")),
     "subject without training pictures": (
@@ -315,7 +318,10 @@ CASES: Mapping[str, tuple[Callable[[Place], Flags], tuple[str, ...]]] = {
     "job that is no YAML": (job_file("a: [1"), ("--job", "YAML")),
     "job of another command": (job_file("kind: train\n"), ("kind", "expunge erase", "'train'")),
     "unknown job field": (job_file("speed: 9\n"), ("speed", "unknown name")),
-    "training function that is none": (flags({"--recipe-train-function": "os:nothing"}), ("recipe.function", "'os:nothing'")),
+    "training function that is none": (
+        flags({"--recipe-train-function": "os:nothing"}),
+        ("recipe.function", "'os:nothing'"),
+    ),
     "unknown flag": (flags({"--speed": "9"}), ("--speed",)),
 }
 

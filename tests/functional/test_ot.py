@@ -25,6 +25,14 @@ def test_exact_transport_is_the_best_assignment() -> None:
     assert float(transport(a, b, solver="exact")) == pytest.approx(best, abs=1e-6)
 
 
+def test_costs_are_computed_in_float32_even_under_autocast() -> None:
+    a, b = clouds()
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = cosine_cost(a, b)
+    assert inside.dtype == torch.float32
+    assert torch.equal(inside, cosine_cost(a, b))
+
+
 def test_sinkhorn_agrees_with_an_independent_solver_and_keeps_its_marginals() -> None:
     a, b = clouds(7, 5)
     cost = cosine_cost(a, b)

@@ -91,7 +91,7 @@ def _request(erasure: Erasure, frozen: Mapping[str, Any]) -> dict[str, Any]:
 
 def _findings(erasure: Erasure) -> dict[str, Any]:
     """What resolving the request found, with counts under names that say what is counted."""
-    found = plain(erasure.resolution.findings)
+    found: dict[str, Any] = plain(erasure.resolution.findings)
     del found["subjects"], found["pictures"]
     counts = {
         "pictures to forget, copies included": found.pop("forget"),

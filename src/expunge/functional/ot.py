@@ -36,8 +36,9 @@ def cosine_cost(a: Tensor, b: Tensor) -> Tensor:
         >>> cosine_cost(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0], [3.0, 0.0]]))
         tensor([[1., 0.]])
     """
-    # float32: in bf16 the cosine of near-parallel features is rounded to 1 and the gradient dies
-    return 1 - normalize(a.float(), dim=1) @ normalize(b.float(), dim=1).T
+    # float32 even under autocast: in bf16 the cosine of near-parallel features is rounded to 1 and the gradient dies
+    with torch.autocast(a.device.type, enabled=False):
+        return 1 - normalize(a.float(), dim=1) @ normalize(b.float(), dim=1).T
 
 
 def exact_plan(cost: Tensor) -> Tensor:
