@@ -20,7 +20,14 @@ RUNS, RESULT = Path("runs"), Path(__file__).parent / "results" / "mufac_age.json
 COLUMNS = ["--label", "age_class", "--subject", "identity", "--split-column", "split", "--cache", "runs/cache"]
 TRAINING = ["--size", "64", "--arch", "resnet18-half", "--epochs", "40"]
 REFERENCES = (101, 102, 103)
-METHODS = ("finetune", "neggrad", "dlfd", "dlfd:paper", "dlfd:published")
+METHODS: dict[str, tuple[str, ...]] = {
+    "finetune": (),
+    "neggrad": (),
+    "dlfd": (),
+    "dlfd:paper": (),
+    "dlfd:paper radius=8/255": ("--set", "radius=0.03137"),
+    "dlfd:published": (),
+}
 KEPT = ("accuracy", "top2_accuracy", "loss", "ece", "mia_auroc", "mia_accuracy", "forgetting_score", "nomus")
 KEPT_GAPS = ("tpr_at_1pct_fpr", "js_divergence", "distance")
 
@@ -49,8 +56,9 @@ def main() -> None:
     result: dict[str, Any] = {"protocol": "MUFAC clean, seed 0, age_class, 64x64, half-width ResNet-18, 40 epochs"}
     result["training"] = {p.name: _training(p) for p in (original, *references)}
     result["methods"] = {}
-    for method in METHODS:
-        place = expunge("erase", *data, *task, "--method", method, out=RUNS / f"erased-{method.replace(':', '-')}")
+    for method, settings in METHODS.items():
+        out = RUNS / ("erased-" + "".join(c if c.isalnum() else "-" for c in method))
+        place = expunge("erase", *data, *task, "--method", method.split()[0], *settings, out=out)
         result["methods"][method] = _erasure(place)
         result |= _shared(place)
     RESULT.parent.mkdir(exist_ok=True)

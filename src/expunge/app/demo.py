@@ -39,10 +39,10 @@ class DemoSettings:
     out: Path
     seed: int = 0
     references: int = 2
-    subjects: int = 150
+    subjects: int = 300
     pictures: int = 10
     size: int = 32
-    epochs: float = 30
+    epochs: float = 40
     lr: float = 0.1
     batch_size: int = 64
     arch: str = "resnet18-quarter"

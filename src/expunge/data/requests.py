@@ -7,59 +7,73 @@ a person should know. No model enters.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
-from expunge.data.copies import exact_copies, near_copies
+from expunge.data.copies import LEAST_SIDE
 from expunge.data.dataset import Dataset
-from expunge.data.hashing import Hashes, perceptual_hashes
-from expunge.data.requestfile import read_csv, read_json
-from expunge.errors import DataError, RequestError
-from expunge.types import ErasureTask, PictureSet
+from expunge.data.relations import Entry, Found, relate
+from expunge.data.requestfile import read_names
+from expunge.errors import RequestError
+from expunge.types import ErasureTask
 
+Array = np.ndarray[Any, np.dtype[Any]]
 NearCopies = Literal["ask", "move", "ignore"]
+Progress = Callable[[int, int], None]
+
 UNLABELLED = (
-    "Pictures of a person that do not bear the person's name are not found, unless they are copies of pictures that do."
+    "Unlabelled pictures of a person are not found: pictures that do not bear the person's name, unless they are "
+    "copies of pictures that do."
 )
-CROWDED = "Some pictures look so alike (blank ones, for instance) that near copies among them were not searched for."
-NOT_SEARCHED = "Near copies were not searched for (--near-copies ignore)."
+NOT_SEARCHED = "Near copies were not searched for, neither among the pictures that stay nor among the non-members."
+NO_OWNERS = "Nobody's name stands beside the pictures, so near copies are only listed: whose they are is not known."
 
 
 @dataclass(frozen=True)
 class ErasureRequest:
-    """Who or what is to be erased.
+    """Who or what is to be erased; an entry given twice counts once.
 
     Args:
         subjects: names of people (or other owners); all their training pictures are meant.
-        pictures: ids of single pictures.
+        pictures: ids of single training pictures.
+
+    Raises:
+        RequestError: a single text instead of a list, or an entry that is no name.
 
     Example:
-        >>> ErasureRequest(subjects=("P0120",)).subjects
+        >>> ErasureRequest(subjects=("P0120", "P0120")).subjects
         ('P0120',)
     """
 
     subjects: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for field in ("subjects", "pictures"):
+            names = getattr(self, field)
+            if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+                raise RequestError(field, expected="a list of names", came=repr(names)[:80])
+            object.__setattr__(self, field, tuple(dict.fromkeys(map(str, names))))
+
     @staticmethod
     def from_file(path: str | Path) -> ErasureRequest:
-        """Read a request: CSV with a column `subject` or `picture` (or both), or JSON with lists of these names.
+        """Read a request from a file.
+
+        Args:
+            path: CSV with a column `subject` or `picture` or both (each line names one of them), or JSON like
+                `{"subjects": [...], "pictures": [...]}`.
 
         Raises:
-            RequestError: no such file, another kind, or not readable as such; naming the line.
+            RequestError: no such file, another kind, or not readable as such; naming field and line.
         """
-        place = Path(path)
-        if not place.is_file():
-            raise RequestError("request", expected="a CSV or JSON file", came=f"{place}, which is not there")
-        readers = {".json": read_json, ".csv": read_csv}
-        if place.suffix.lower() in readers:
-            return ErasureRequest(*readers[place.suffix.lower()](place))
-        raise RequestError("request", expected="a file ending in .csv or .json", came=place.name)
+        names = read_names(Path(path))
+        return ErasureRequest(subjects=names["subjects"], pictures=names["pictures"])
 
 
 @dataclass(frozen=True)
@@ -70,8 +84,9 @@ class RequestFindings:
         subjects, pictures: how many were asked for.
         forget, retain, tuning, reporting: pictures in each set in the end.
         exact_moved: exact copies moved from the retain to the forget set: `id`, `of`, `owner`.
-        near_moved, near_review: near copies that moved, or that a person should look at: also `correlation`.
-        dropped: pictures dropped from the non-members: `id`, `of`, `split`, `kind`.
+        near_moved: near copies that moved: also `correlation`.
+        near_review: near copies that a person should look at: also `same_subject`.
+        dropped: pictures dropped from the non-members: `id`, `of`, `owner`, `split`, `kind` (exact, near).
         sentences: limits of what was found.
     """
 
@@ -81,10 +96,10 @@ class RequestFindings:
     retain: int
     tuning: int
     reporting: int
-    exact_moved: tuple[Mapping[str, object], ...]
-    near_moved: tuple[Mapping[str, object], ...]
-    near_review: tuple[Mapping[str, object], ...]
-    dropped: tuple[Mapping[str, object], ...]
+    exact_moved: tuple[Entry, ...]
+    near_moved: tuple[Entry, ...]
+    near_review: tuple[Entry, ...]
+    dropped: tuple[Entry, ...]
     sentences: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -100,196 +115,176 @@ class Resolution:
     findings: RequestFindings
 
 
-def resolve(request: ErasureRequest, dataset: Dataset, *, near_copies: NearCopies = "ask") -> Resolution:
+def resolve(
+    request: ErasureRequest, dataset: Dataset, *, near_copies: NearCopies = "ask", progress: Progress | None = None
+) -> Resolution:
     """Find the pictures that a request means, and their copies.
 
-    Exact copies (the same decoded pixels) always move from the retain to the forget set, whosesoever name they bear.
-    Near copies of the same subject move with `move` and are listed for review with `ask`; those under another name are
-    always only listed. Copies of training pictures among the non-members are dropped from these, since the model did
-    see them; a picture that is both tuning and reporting non-member is dropped from tuning.
+    - A subject means all its training pictures; its pictures among the non-members stay there, since no model saw them.
+    - Exact copies (the same decoded pixels) move from the retain to the forget set, whosesoever name they bear.
+    - Near copies that bear the name of the picture they are a copy of move with `move`, together with their own copies;
+      with `ask` nothing moves. All others are listed for review, in both cases.
+    - Exact and near copies of training pictures are dropped from the non-members: the model did see them. What is
+      both a tuning and a reporting non-member is dropped from tuning: nothing steers a method that it is measured on.
+    - With `ignore` near copies are not searched for, and a sentence says so.
 
     Args:
         request: who or what.
         dataset: all pictures with their roles.
-        near_copies: `ask`, `move`, or `ignore` (do not search).
+        near_copies: `ask`, `move` or `ignore`.
+        progress: called as `progress(done, total)` pictures searched for near copies.
+
+    Returns:
+        The task, each set in the order of the data, and the findings.
 
     Raises:
-        RequestError: unknown names, nothing or everybody asked for, nobody with training pictures, no non-members.
+        RequestError: unknown names; nothing or everybody asked for; a subject without training pictures; no
+            non-members, or none but copies.
+
+    Example:
+        >>> from expunge.data.synthetic import synthetic_faces
+        >>> faces = synthetic_faces(12, 4, size=16)
+        >>> asked = ErasureRequest(subjects=(str(faces.role("train").subjects[0]),))
+        >>> found = resolve(asked, faces, near_copies="ignore")
+        >>> len(found.task.forget), found.findings.exact_moved
+        (4, ())
     """
-    search = near_copies != "ignore"
-    hashes = _hashes(dataset) if search else None
-    train = _train(dataset)
-    tuning, reporting = (_non_members(dataset, role) for role in ("tuning", "reporting"))
-    asked = _asked(request, dataset, train)
-    exact, asked = _move_exact(train, asked)
-    near_moved, near_review, asked, crowded = _move_near(train, asked, near_copies, hashes)
-    _check_rest(asked)
-    dropped_reporting, reporting, c1 = _drop(train, reporting, "reporting", hashes)
-    dropped_tuning, tuning, c2 = _drop(train, tuning, "tuning", hashes)
-    dropped_both, tuning, c3 = _drop(reporting, tuning, "tuning", hashes)
-    for role, left in (("tuning", tuning), ("reporting", reporting)):
-        if not len(left):
-            raise RequestError(role, expected="non-members that are no copies of training pictures", came="none")
-    task = ErasureTask(train.subset(torch.from_numpy(~asked)), train.subset(torch.from_numpy(asked)), tuning, reporting)
-    findings = RequestFindings(
-        subjects=len(set(request.subjects)),
-        pictures=len(set(request.pictures)),
+    if near_copies not in get_args(NearCopies):
+        raise RequestError("near_copies", expected=", ".join(get_args(NearCopies)), came=repr(near_copies))
+    roles = dataset.roles
+    for role in ("train", "tuning", "reporting"):
+        _check_role(dataset, role)
+    asked = _asked(request, dataset)
+    found = relate(
+        dataset.pictures, roles, asked, move=near_copies == "move", near=near_copies != "ignore", progress=progress
+    )
+    _check_rest(roles == "train", found.forget, "with the copies, ")
+    sets = {
+        "retain": (roles == "train") & ~found.forget,
+        "forget": found.forget,
+        **{role: (roles == role) & ~found.dropped for role in ("tuning", "reporting")},
+    }
+    for role in ("tuning", "reporting"):
+        if not sets[role].any():
+            came = f"{int((roles == role).sum())} copies of training or reporting pictures and nothing else"
+            raise RequestError(role, expected="non-members, pictures that the model never saw", came=came)
+    task = ErasureTask(**{name: dataset.pictures.subset(torch.from_numpy(chosen)) for name, chosen in sets.items()})
+    return Resolution(task, _findings(request, dataset, task, found, near_copies))
+
+
+def _findings(
+    request: ErasureRequest, dataset: Dataset, task: ErasureTask, found: Found, how: NearCopies
+) -> RequestFindings:
+    plain = RequestFindings(
+        subjects=len(request.subjects),
+        pictures=len(request.pictures),
         forget=len(task.forget),
         retain=len(task.retain),
-        tuning=len(tuning),
-        reporting=len(reporting),
-        exact_moved=tuple(exact),
-        near_moved=tuple(near_moved),
-        near_review=tuple(near_review),
-        dropped=(*dropped_tuning, *dropped_both, *dropped_reporting),
-        sentences=(
-            UNLABELLED,
-            *((NOT_SEARCHED,) if not search else ()),
-            *((CROWDED,) if crowded + c1 + c2 + c3 else ()),
-        ),
+        tuning=len(task.tuning),
+        reporting=len(task.reporting),
+        exact_moved=tuple(found.exact_moved),
+        near_moved=tuple(found.near_moved),
+        near_review=tuple(found.near_review),
+        dropped=tuple(found.entries_dropped),
+        sentences=(UNLABELLED,),
     )
-    return Resolution(task, findings)
+    more = NOT_SEARCHED if how == "ignore" else NO_OWNERS if dataset.pictures.subjects is None else ""
+    return replace(plain, sentences=tuple(filter(None, (UNLABELLED, more, *_numbers(plain, task, found)))))
 
 
-def _hashes(dataset: Dataset) -> Hashes:
-    """Hashes of every row of the store, so that they are computed once for all comparisons."""
-    everything = dataset.pictures
-    n = int(everything.rows.max()) + 1 if len(everything) else 0
-    found, rows = perceptual_hashes(everything), everything.rows.numpy()
-    spread = [np.zeros(n, np.uint64) for _ in range(2)]
-    for target, values in zip(spread, (found.plain, found.mirrored), strict=True):
-        target[rows] = values
-    return Hashes(*spread)
+def _numbers(plain: RequestFindings, task: ErasureTask, found: Found) -> list[str]:
+    """Sentences that depend on what was found."""
+    told = []
+    same = sum(bool(entry["same_subject"]) for entry in plain.near_review)
+    if same:
+        told.append(
+            f"{same} of the near copies listed for review bear the name of the picture that they are a copy of; to "
+            "erase these too, repeat with --near-copies move."
+        )
+    if task.forget.subjects is not None and task.tuning.subjects is not None and task.reporting.subjects is not None:
+        there = int(
+            sum(np.isin(s, task.forget.subjects).sum() for s in (task.tuning.subjects, task.reporting.subjects))
+        )
+        if there:
+            told.append(
+                f"{there} pictures among the non-members show subjects of the request; the model never saw these."
+            )
+    if found.small:
+        told.append(
+            f"Near copies were not searched for: pictures under {LEAST_SIDE} pixels a side show too little to tell."
+        )
+    if found.blank:
+        told.append(f"{found.blank} pictures are of one colour; only exact copies of these can be found.")
+    if found.crowded:
+        told.append(f"{found.crowded} pictures look like so many others that near copies of them may have been missed.")
+    if found.skipped:
+        told.append(
+            f"{found.skipped} pairs of possible near copies were not compared; both pictures had many likelier ones."
+        )
+    return told
 
 
-def _asked(request: ErasureRequest, dataset: Dataset, train: PictureSet) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _asked(request: ErasureRequest, dataset: Dataset) -> Array:
     """Which training pictures are asked for: bool [n]."""
     if not request.subjects and not request.pictures:
         raise RequestError("request", expected="at least one subject or picture", came="none")
-    asked = np.zeros(len(train), bool)
-    if request.subjects:
-        everyone, ours = dataset.pictures.subjects, train.subjects
-        if everyone is None or ours is None:
-            raise RequestError(
-                "subjects", expected="a subject column in the data", came="none", remedy="name it with --subject"
-            )
-        _check_known("subjects", request.subjects, everyone)
-        _check_trained("subjects", request.subjects, ours)
-        asked |= np.isin(ours, request.subjects)
-    if request.pictures:
-        _check_known("pictures", request.pictures, dataset.pictures.ids)
-        _check_trained("pictures", request.pictures, train.ids)
-        asked |= np.isin(train.ids, request.pictures)
-    _check_rest(asked)
+    train = dataset.roles == "train"
+    asked = np.zeros(len(dataset), bool)
+    for field, names in (("subjects", dataset.pictures.subjects), ("pictures", dataset.pictures.ids)):
+        wanted: tuple[str, ...] = getattr(request, field)
+        if not wanted:
+            continue
+        if names is None:
+            remedy = "name the column that says who is on a picture with --subject"
+            raise RequestError("subjects", expected="data with a subject column", came="none", remedy=remedy)
+        _check_known(field, wanted, names)
+        _check_trained(field, wanted, names, dataset.roles)
+        asked |= train & np.isin(names, wanted)
+    _check_rest(train, asked, "")
     return asked
 
 
-def _check_known(field: str, names: Sequence[str], known: Iterable[str]) -> None:
-    there = set(known)
-    unknown = [name for name in dict.fromkeys(names) if name not in there]
+def _check_known(field: str, wanted: Sequence[str], names: Array) -> None:
+    known = set(names.tolist())
+    unknown = [name for name in wanted if name not in known]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], sorted(there), n=3)
-        remedy = f"close to {unknown[0]!r} are {', '.join(near)}" if near else ""
-        raise RequestError(field, expected=f"{field} of the data", came=_listed(unknown, "unknown"), remedy=remedy)
+        close = difflib.get_close_matches(unknown[0], sorted(known), n=3)
+        remedy = f"did you mean {' or '.join(map(repr, close))} for {unknown[0]!r}?" if close else ""
+        raise RequestError(field, expected=f"{field} of the data", came=f"unknown {_some(unknown)}", remedy=remedy)
 
 
-def _check_trained(field: str, names: Sequence[str], trained: Iterable[str]) -> None:
-    there = set(trained)
-    absent = [name for name in dict.fromkeys(names) if name not in there]
+def _check_trained(field: str, wanted: Sequence[str], names: Array, roles: Array) -> None:
+    trained = set(names[roles == "train"].tolist())
+    absent = [name for name in wanted if name not in trained]
     if absent:
+        there = Counter(roles[names == absent[0]].tolist())
+        where = ", ".join(f"{n} {role}" for role, n in sorted(there.items()))
         raise RequestError(
             field,
-            expected=f"{field} with training pictures",
-            came=_listed(absent, "not among the training pictures"),
-            remedy="the model never learned them; leave them out of the request",
+            expected="training pictures" if field == "pictures" else "subjects with training pictures",
+            came=f"{_some(absent)}, of which there are none ({absent[0]!r}: {where})",
+            remedy="the model did not learn from these; leave them out of the request",
         )
 
 
-def _check_rest(asked: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
-    if asked.all():
+def _check_rest(train: Array, asked: Array, how: str) -> None:
+    if not (train & ~asked).any():
         raise RequestError(
             "request",
-            expected="some training pictures that stay",
-            came=f"a request for all {len(asked)}",
-            remedy="delete the model instead",
+            expected="training pictures that stay",
+            came=f"{how}a request for all {int(train.sum())} of them",
+            remedy="there is nothing to keep: delete the model",
         )
 
 
-def _move_exact(
-    train: PictureSet, asked: np.ndarray[Any, np.dtype[np.bool_]]
-) -> tuple[list[Mapping[str, object]], np.ndarray[Any, np.dtype[np.bool_]]]:
-    forget, rest = np.flatnonzero(asked), np.flatnonzero(~asked)
-    found = exact_copies(train.subset(torch.from_numpy(forget)), train.subset(torch.from_numpy(rest)))
-    moved = asked.copy()
-    moved[rest[[second for _, second in found]]] = True
-    return [_pair(train, rest[b], train, forget[a]) for a, b in found], moved
+def _check_role(dataset: Dataset, role: str) -> None:
+    if (dataset.roles == role).any():
+        return
+    what = "training pictures" if role == "train" else f"{role} non-members, pictures that the model never saw"
+    there = ", ".join(sorted(set(dataset.roles.tolist())))
+    raise RequestError(role, expected=what, came=f"only {there}", remedy=f"name their split with --{role}-split")
 
 
-def _move_near(
-    train: PictureSet, asked: np.ndarray[Any, np.dtype[np.bool_]], how: NearCopies, hashes: Hashes | None
-) -> tuple[list[Mapping[str, object]], list[Mapping[str, object]], np.ndarray[Any, np.dtype[np.bool_]], int]:
-    if hashes is None:
-        return [], [], asked, 0
-    forget, rest = np.flatnonzero(asked), np.flatnonzero(~asked)
-    found = near_copies(train.subset(torch.from_numpy(forget)), train.subset(torch.from_numpy(rest)), hashes=hashes)
-    moved: list[Mapping[str, object]] = []
-    review: list[tuple[int, Mapping[str, object]]] = []
-    now = asked.copy()
-    for pair in found.pairs:
-        ours, theirs = rest[pair.second], forget[pair.first]
-        entry = {**_pair(train, ours, train, theirs), "correlation": round(pair.correlation, 3)}
-        same = train.subjects is not None and train.subjects[ours] == train.subjects[theirs]
-        if same and how == "move":
-            now[ours] = True
-            moved.append(entry)
-        else:
-            review.append((ours, entry))
-    return moved, [entry for at, entry in review if not now[at]], now, found.crowded
-
-
-def _drop(
-    seen: PictureSet, others: PictureSet, split: str, hashes: Hashes | None
-) -> tuple[list[Mapping[str, object]], PictureSet, int]:
-    """Drop from `others` what is a copy of a picture in `seen`."""
-    exact = exact_copies(seen, others)
-    gone = {b: {**_pair(others, b, seen, a), "split": split, "kind": "exact"} for a, b in exact}
-    crowded = 0
-    if hashes is not None:
-        found = near_copies(seen, others, hashes=hashes)
-        crowded = found.crowded
-        for pair in found.pairs:
-            gone.setdefault(
-                pair.second, {**_pair(others, pair.second, seen, pair.first), "split": split, "kind": "near"}
-            )
-    keep = np.ones(len(others), bool)
-    keep[list(gone)] = False
-    return [gone[b] for b in sorted(gone)], others.subset(torch.from_numpy(keep)), crowded
-
-
-def _pair(ours: PictureSet, at: Any, theirs: PictureSet, of: Any) -> dict[str, object]:
-    owner = "" if ours.subjects is None else str(ours.subjects[at])
-    return {"id": str(ours.ids[at]), "of": str(theirs.ids[of]), "owner": owner}
-
-
-def _train(dataset: Dataset) -> PictureSet:
-    try:
-        return dataset.role("train")
-    except DataError as error:
-        raise RequestError("train", expected="training pictures", came=error.came) from None
-
-
-def _non_members(dataset: Dataset, role: str) -> PictureSet:
-    try:
-        return dataset.role(role)
-    except DataError as error:
-        raise RequestError(
-            role,
-            expected=f"{role} non-members, pictures that the model never saw",
-            came=error.came,
-            remedy=f"name their split with --{role}-split",
-        ) from None
-
-
-def _listed(names: Sequence[str], what: str) -> str:
+def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{what}: {', '.join(map(repr, names[:3]))}{more}"
+    return f"{', '.join(map(repr, names[:3]))}{more}"

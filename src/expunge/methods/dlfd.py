@@ -64,7 +64,7 @@ class DLFD:
     schedule, and a stop at the estimated retrained value; `dlfd:paper` is the paper.
     """
 
-    epochs: float = 1.0
+    epochs: float = 2.0
     lr: float = 0.1
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 64
@@ -86,9 +86,10 @@ class DLFD:
 
 
 PAPER = DLFD(
+    epochs=1.0,
     lr=0.008,
     schedule="constant",
-    radius=8 / 255,
+    radius=2 / 255,
     inner_steps=15,
     clean_share=0.0,
     target="half",
