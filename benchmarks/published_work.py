@@ -58,11 +58,15 @@ def look(model: nn.Module, sets: list[Set], batch: int = 64) -> None:
     cross_val_score(LogisticRegression(), two, member, cv=StratifiedShuffleSplit(10, random_state=0))
 
 
-def epoch(model: nn.Module, retain: Set, forget: Set, unseen: Set, *, inner: int = 15, batch: int = 64) -> None:
-    """One epoch over the retain set."""
+def epoch(
+    model: nn.Module, retain: Set, forget: Set, unseen: Set, *, batches: int, inner: int = 15, batch: int = 64
+) -> None:
+    """The first `batches` batches of an epoch over the retain set."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.008, momentum=0.9, weight_decay=5e-4)
     model.eval()
     for step, (x, y) in enumerate(zip(retain[0].split(batch), retain[1].split(batch), strict=True)):
+        if step == batches:
+            break
         start = step * batch % (len(forget[0]) - batch + 1)
         noise = torch.zeros_like(x)
         for _ in range(inner):

@@ -8,7 +8,7 @@ from expunge.functional.ot import EXACT_UP_TO, Solver, cosine_cost, transport
 from harness import compare, write
 
 DIMENSION = 256
-SIZES = (64, 256, 512, 1024)
+SIZES = (64, 128, 256, 512, 1024)
 
 
 def clouds(n: int) -> tuple[torch.Tensor, torch.Tensor]:

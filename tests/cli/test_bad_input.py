@@ -301,7 +301,7 @@ CASES: Mapping[str, tuple[Callable[[Place], Flags], tuple[str, ...]]] = {
     "empty request": (lambda p: {"--request": p.request([])}, ("request", "at least one")),
     "everybody": (
         lambda p: {"--request": p.request(p.people("train"))},
-        ("request", "some training pictures that stay"),
+        ("request", "training pictures that stay"),
     ),
     "unknown subject": (flags({"--request": None, "--forget-subject": "Nobody"}), ("unknown", "'Nobody'")),
     "unknown picture": (flags({"--request": None, "--forget-picture": "x.png"}), ("unknown", "'x.png'")),

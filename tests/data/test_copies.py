@@ -153,7 +153,7 @@ def test_a_picture_with_many_proposals_compares_the_likeliest(monkeypatch: pytes
     made = np.random.default_rng(0)
     alike = np.repeat(photographs(1, size=32), 10, axis=0) ^ made.integers(0, 8, (10, 32, 32, 3), dtype=np.uint8)
     found = find_copies(as_set(alike))
-    assert found.skipped > 0 and found.proposed + found.skipped == 45
+    assert found.busy == 10 and found.proposed <= 20
     assert {p.first for p in found.pairs} | {p.second for p in found.pairs} == set(range(10))
 
 

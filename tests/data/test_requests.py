@@ -217,9 +217,13 @@ def test_findings_are_json_and_count_right() -> None:
 
 
 def test_where_nothing_was_searched_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relations, "near_copies", lambda *a, **k: NearCopies(blank=3, crowded=4, skipped=5))
+    monkeypatch.setattr(relations, "near_copies", lambda *a, **k: NearCopies(blank=3, crowded=4, busy=5))
     says = " ".join(resolve(A1, album()).findings.sentences)
-    assert "3 pictures are of one colour" in says and "4 pictures look like so many" in says and "5 pairs" in says
+    assert (
+        "3 pictures are of one colour" in says
+        and "4 pictures look like so many" in says
+        and "5 pictures have more possible" in says
+    )
     assert "under 24 pixels" in " ".join(resolve(A1, album(size=16)).findings.sentences)
 
 

@@ -311,7 +311,7 @@ def parse_reference(raw: Any) -> Any:
 
     Example:
         >>> parse_reference(["runs/a", "train:2"])
-        {'paths': ['runs/a'], 'train': 2}
+        {'paths': ['runs/a'], 'train': '2'}
     """
     words = [raw] if isinstance(raw, str) else raw
     if not isinstance(words, list | tuple):

@@ -7,7 +7,7 @@ elsewhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -29,10 +29,8 @@ Progress = Callable[[int, int], None]
 # kept ones. Changed copies reach .986 (brightened ones whose light parts became white: 99 in 100 reach .98). Different
 # photographs of one person reach .979, of two people (passport pictures) .979.
 ALIKE = 0.98
-COARSE = (
-    0.94  # the same of 64 frequencies through the nearest of 19 windows: 1 in 100 copies cropped by a tenth is below
-)
-MOST = 16  # proposed pairs of a picture that are compared in any case
+COARSE = 0.96  # the same of 64 frequencies through the nearest window; copies reach .97, but for brightened ones
+MOST = 16  # proposed pairs of a picture that are compared, the likeliest
 LEAST_SIDE = 24  # pixels; smaller pictures of different people are too alike
 SIDE = 64
 ASK = 64
@@ -67,14 +65,14 @@ class NearCopies:
         proposed: pairs whose pixels were compared.
         blank: pictures of one colour; they have no near copies, only exact ones.
         crowded: pictures whose hash shares a band with so many others that this band was not searched.
-        skipped: proposed pairs that were not compared, since both pictures had 16 likelier ones.
+        busy: pictures with more than 16 proposed copies; the pixels of the 16 likeliest were compared.
     """
 
     pairs: tuple[NearCopy, ...] = ()
     proposed: int = 0
     blank: int = 0
     crowded: int = 0
-    skipped: int = 0
+    busy: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,8 +125,8 @@ def near_copies(
     """Pairs of a picture of `first` and one of `second` that show the same photograph, changed.
 
     Found are re-encoded, resized, brightened, mirrored and up to a tenth cropped pictures, and these changes together.
-    The 64-bit hash of either picture, plain or mirrored, through each of 19 crop windows, must come within 8 bits of
-    the other's hash (none is missed, but for `crowded`); then a correlation of 64 frequencies must reach .9; then that
+    The 64-bit hash of either picture, plain or mirrored, through each of 35 crop windows, must come within 8 bits of
+    the other's hash (none is missed, but for `crowded`); then a correlation of 64 frequencies must reach .96; then that
     of the pixels must reach `alike`. Pictures are read once or twice, in chunks.
 
     Args:
@@ -146,23 +144,20 @@ def near_copies(
     groups = apart or (np.zeros(len(first), np.int8), np.ones(len(second), np.int8))
     sides = _Side(first, looks(first), groups[0]), _Side(second, looks(second), groups[1])
     done = _Done(progress, len(first) + len(second))
-    found = [*_search(*sides, swapped=False, done=done), *_search(*sides[::-1], swapped=True, done=done)]
-    crowded = sum(int(side.index.crowded.sum()) for side in sides)
-    blank = sum(int(side.looks.blank.sum()) for side in sides)
-    return _confirmed(first, second, _merged(found), alike=alike, blank=blank, crowded=crowded)
+    found = _merged([*_search(*sides, swapped=False, done=done), *_search(*sides[::-1], swapped=True, done=done)])
+    return _confirmed(first, second, found, sides, alike=alike)
 
 
 def find_copies(pictures: PictureSet, *, alike: float = ALIKE, progress: Progress | None = None) -> NearCopies:
     """Near and exact copies within one set, each pair once, first < second; see `near_copies`."""
     n = len(pictures)
     side = _Side(pictures, looks(pictures), np.arange(n))
-    # every picture is asked through its own windows, so both directions come by themselves
+    # every picture asks through its own windows, so both directions come by themselves
     found = _merged(_search(side, side, swapped=False, done=_Done(progress, n)))
     turned = found.first > found.second
     one, other = np.minimum(found.first, found.second), np.maximum(found.first, found.second)
     both = _Proposed(one, other, found.bits, found.window, found.mirrored, turned, found.coarse)
-    crowded, blank = int(side.index.crowded.sum()), int(side.looks.blank.sum())
-    return _confirmed(pictures, pictures, _merged([both]), alike=alike, blank=blank, crowded=crowded)
+    return _confirmed(pictures, pictures, _merged([both]), (side,), alike=alike)
 
 
 class _Side:
@@ -173,6 +168,7 @@ class _Side:
         self.rows = pictures.rows.numpy()
         self.usable = np.flatnonzero(~seen.blank)
         self.index = BandIndex(seen.hashes[self.usable])
+        self.busy = np.zeros(len(seen.hashes), bool)
 
 
 class _Done:
@@ -185,11 +181,15 @@ class _Done:
             self.progress(self.done, self.total)
 
 
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))
+
+
 def _search(asking: _Side, asked: _Side, *, swapped: bool, done: _Done) -> Iterator[_Proposed]:
     """Proposed pairs of each chunk of `asking`, whose crop windows are compared with the whole pictures of `asked`."""
     chunks = torch.from_numpy(asking.usable).split(ASK)
     done.add(len(asking.looks.blank) - len(asking.usable))
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as threads:
+    with _threads() as threads:
         for chunk, found in zip(
             chunks, threads.map(lambda chunk: _ask(asking, asked, chunk, swapped=swapped), chunks), strict=True
         ):
@@ -210,7 +210,11 @@ def _ask(asking: _Side, asked: _Side, chunk: torch.Tensor, *, swapped: bool) -> 
     window, mirrored = which // 2 % len(WINDOWS), which % 2 == 1
     first, second = (b, a) if swapped else (a, b)
     found = _Proposed(first, second, bits, window, mirrored, np.full(len(a), swapped), coarse)
-    return _merged([found[coarse >= COARSE]])
+    found = _merged([found[coarse >= COARSE]])
+    owner = found.second if swapped else found.first
+    likely = _rank(owner, found.coarse) < MOST
+    asking.busy[owner[~likely]] = True
+    return found[likely]
 
 
 def _merged(parts: Iterator[_Proposed] | list[_Proposed]) -> _Proposed:
@@ -225,18 +229,22 @@ def _merged(parts: Iterator[_Proposed] | list[_Proposed]) -> _Proposed:
 
 
 def _confirmed(
-    first: PictureSet, second: PictureSet, found: _Proposed, *, alike: float, blank: int, crowded: int
+    first: PictureSet, second: PictureSet, kept: _Proposed, sides: Sequence[_Side], *, alike: float
 ) -> NearCopies:
-    likely = (_rank(found.first, found.coarse) < MOST) | (_rank(found.second, found.coarse) < MOST)
-    kept = found[likely]
-    pairs = []
-    for start in range(0, len(kept.first), PAIRS):
-        part = kept[np.arange(start, min(start + PAIRS, len(kept.first)))]
-        scores = _correlations(first, second, part, alike)
-        columns = (part.first, part.second, part.bits, scores, part.mirrored)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        pairs += [NearCopy(*row) for row, score in zip(rows, scores, strict=True) if score >= alike]
-    return NearCopies(tuple(pairs), len(kept.first), blank, crowded, int((~likely).sum()))
+    n = len(kept.first)
+    parts = [kept[np.arange(start, min(start + PAIRS, n))] for start in range(0, n, PAIRS)]
+    with _threads() as threads:
+        scores = np.concatenate(
+            [np.empty(0), *threads.map(lambda part: _correlations(first, second, part, alike), parts)]
+        )
+    alike_ones = kept[scores >= alike]
+    columns = (alike_ones.first, alike_ones.second, alike_ones.bits, scores[scores >= alike], alike_ones.mirrored)
+    pairs = tuple(NearCopy(*row) for row in zip(*(column.tolist() for column in columns), strict=True))
+    blank, crowded, busy = (
+        sum(int(flags.sum()) for flags in column)
+        for column in zip(*((side.looks.blank, side.index.crowded, side.busy) for side in sides), strict=True)
+    )
+    return NearCopies(pairs, n, blank, crowded, busy)
 
 
 def _rank(owner: Array, coarse: Array) -> Array:

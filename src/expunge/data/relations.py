@@ -28,7 +28,7 @@ class Found:
         forget: bool [n], pictures to forget: those asked for and the copies that moved.
         dropped: bool [n], pictures that cannot be non-members.
         exact_moved, near_moved, near_review, entries_dropped: one entry for each picture.
-        blank, crowded, skipped: where near copies were not searched for; see `NearCopies`.
+        blank, crowded, busy: where near copies may have been missed; see `NearCopies`.
         small: whether they were not searched for at all, since the pictures are too small to tell.
     """
 
@@ -40,7 +40,7 @@ class Found:
     entries_dropped: list[Entry] = field(default_factory=list)
     blank: int = 0
     crowded: int = 0
-    skipped: int = 0
+    busy: int = 0
     small: bool = False
 
 
@@ -116,7 +116,7 @@ class _Work:
         alive = np.isin(self.roles, ("train", "tuning", "reporting")) & ~self.found.dropped
         targets = alive & (self.found.forget | (self.roles != "train"))
         pairs = self._search(self._representatives(targets), self._representatives(alive), progress)
-        self.found.blank, self.found.crowded, self.found.skipped = pairs[1:]
+        self.found.blank, self.found.crowded, self.found.busy = pairs[1:]
         self._drop_near(pairs[0])
         known = pairs[0]
         while move:
@@ -134,7 +134,7 @@ class _Work:
         return np.sort(representatives)
 
     def _search(self, targets: Array, others: Array, progress: Progress | None) -> tuple[list[NearCopy], int, int, int]:
-        """Near copies by positions in all pictures; how many pictures were blank or crowded, and pairs skipped."""
+        """Near copies by positions in all pictures; how many pictures were blank, crowded, busy."""
         part = np.select([self.found.forget, self.roles == "train", self.roles == "tuning"], [0, 1, 2], 3)
         sets = (self.pictures.subset(torch.from_numpy(at)) for at in (targets, others))
         found = near_copies(*sets, apart=(part[targets], part[others]), progress=progress)
@@ -142,7 +142,7 @@ class _Work:
             NearCopy(int(targets[p.first]), int(others[p.second]), p.bits, p.correlation, p.mirrored)
             for p in found.pairs
         ]
-        return pairs, found.blank, found.crowded, found.skipped
+        return pairs, found.blank, found.crowded, found.busy
 
     def _drop_near(self, pairs: list[NearCopy]) -> None:
         """Non-members that are near copies of training pictures, then tuning ones of reporting ones that are left."""

@@ -217,9 +217,9 @@ def _numbers(plain: RequestFindings, task: ErasureTask, found: Found) -> list[st
         told.append(f"{found.blank} pictures are of one colour; only exact copies of these can be found.")
     if found.crowded:
         told.append(f"{found.crowded} pictures look like so many others that near copies of them may have been missed.")
-    if found.skipped:
+    if found.busy:
         told.append(
-            f"{found.skipped} pairs of possible near copies were not compared; both pictures had many likelier ones."
+            f"{found.busy} pictures have more possible near copies than were compared; the likeliest of each were."
         )
     return told
 

@@ -73,6 +73,7 @@ class Trainer:
         for parameter, _ in self._flags:
             parameter.requires_grad_(id(parameter) in chosen)
         self.optimizer = make_optimizer(trained, phase.optimizer)
+        self.optimizer.zero_grad(set_to_none=True)  # nothing that was left in the model may count
         self.wrapped: nn.Module = model
         if accelerator.num_processes > 1 and not self.inputs:
             self.wrapped = accelerator.prepare_model(model)
@@ -138,16 +139,17 @@ class Trainer:
     def _one_step(self) -> None:
         # dropout and friends draw from torch's global generator; seeded per step, resume needs no saved state
         torch.manual_seed(derive_seed(self.settings.seed, self.phase.name, "global", self.step))
-        self.wrapped.train(self.phase.train_mode)
+        if self.wrapped.training != self.phase.train_mode or self.step == 0:
+            self.wrapped.train(self.phase.train_mode)
         lr = learning_rate(self.phase.optimizer, self.step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        self.optimizer.zero_grad(set_to_none=True)
         loss = sum(self._micro_batch(m) for m in self._micro_batches())
         start = time.monotonic()
         if self.phase.optimizer.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], self.phase.optimizer.clip_norm)
         self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         self.costs.model_seconds += time.monotonic() - start
         if self.step % max(1, self.planned // 100) == 0 or self.step + 1 == self.steps:
             self._log(float(loss), lr)
@@ -174,8 +176,9 @@ class Trainer:
                 loss = self.phase.loss(self.wrapped, batch)
             # processes are averaged by the wrapper, micro-batches by us: the result is the mean over all of them
             self.accelerator.backward(loss * (self.accelerator.num_processes / self.settings.accumulate))
+        loss = loss.detach().float() / len(self._micro_batches())  # the graph is freed here, which takes its time
         self.costs.model_seconds += time.monotonic() - start
-        return loss.detach().float() / len(self._micro_batches())
+        return loss
 
     def _log(self, loss: float, lr: float) -> None:
         self.notes["loss"] = loss

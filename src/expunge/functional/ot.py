@@ -20,7 +20,7 @@ from expunge.errors import MethodError
 Solver = Literal["auto", "exact", "sinkhorn"]
 
 # Measured on two cores (benchmarks/transport.py): up to about this side the exact solver is the faster one.
-EXACT_UP_TO = 512
+EXACT_UP_TO = 128
 
 
 def cosine_cost(a: Tensor, b: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ def sinkhorn_plan(cost: Tensor, *, eta: float, error: float = 1e-3, max_iteratio
 
 
 def plan(cost: Tensor, *, solver: Solver = "auto", eta: float = 0.05) -> Tensor:
-    """The transport plan by the named solver; `auto` is exact up to 512 a side, entropic beyond."""
+    """The transport plan by the named solver; `auto` is exact up to 128 a side, entropic beyond."""
     if solver == "exact" or (solver == "auto" and max(cost.shape) <= EXACT_UP_TO):
         return exact_plan(cost)
     return sinkhorn_plan(cost, eta=eta)
