@@ -24,7 +24,7 @@ FIRST_REFERENCE_SEED = 101
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """How large the demo is; the defaults take about two minutes on two cores.
+    """How large the demo is; the defaults take one to two minutes on two cores.
 
     Args:
         out: directory of all its runs.
@@ -42,7 +42,7 @@ class DemoSettings:
     subjects: int = 300
     pictures: int = 10
     size: int = 32
-    epochs: float = 40
+    epochs: float = 30
     lr: float = 0.1
     batch_size: int = 64
     arch: str = "resnet18-quarter"
