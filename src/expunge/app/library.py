@@ -104,7 +104,8 @@ def erase(
         columns: which column of a `datasets.Dataset` is what.
         preprocessing: size and normalisation of a plain network; where None it gets pictures in 0..1 as they are.
         head: name of the last linear layer, where it is not found.
-        near_copies: what to do with near copies under other names: `ask` lists them, `move`, `ignore`.
+        near_copies: what to do with near copies under the same name: `ask` lists them, `move` erases them too,
+            `ignore` does not search. Those under other names are always only listed.
         seed: all randomness follows from it.
         engine: device, precision, budget; what is `auto` is decided by measured rules.
         desk: who listens to progress; nobody where None.

@@ -28,6 +28,7 @@ PANELS: Mapping[str, str] = {
     "original": "Model",
     "factory": "Model",
     "head": "Model",
+    "normalise": "Model",
     "request": "Request",
     "without": "Request",
     "near_copies": "Request",
@@ -36,6 +37,7 @@ PANELS: Mapping[str, str] = {
     "recipe": "Training recipe",
     "engine": "Engine",
 }
+RUN = "Run"  # where everything else is shown
 BOUNDS = (("gt", "> "), ("ge", ">= "), ("lt", "< "), ("le", "<= "))
 HUGE = 1e12  # a bound that only guards against overflow is not worth telling
 
@@ -46,11 +48,10 @@ def options(kind: type[Job], *, only: Sequence[str] = ()) -> list[inspect.Parame
     Args:
         kind: the job. only: if given, the parts of the job to make flags of, e.g. `("data",)`.
     """
-    return [
-        parameter(dotted.replace(".", "__"), _annotation(kind, dotted, prefix, flag))
-        for dotted, prefix, flag in flags_of(kind)
-        if not only or dotted.partition(".")[0] in only
-    ]
+    order = [*dict.fromkeys(PANELS.values()), RUN]
+    chosen = [found for found in flags_of(kind) if not only or found[0].partition(".")[0] in only]
+    chosen.sort(key=lambda found: order.index(_panel(found[0])))
+    return [parameter(name.replace(".", "__"), _annotation(kind, name, prefix, flag)) for name, prefix, flag in chosen]
 
 
 def parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
@@ -110,11 +111,10 @@ def _given(value: Any) -> bool:
 
 
 def _annotation(kind: type[Job], dotted: str, prefix: str, flag: Flag) -> Any:
-    part, _, _ = dotted.partition(".")
     info = _field(kind, dotted)
     inner = _inner(info.annotation)
     text = _help(flag, info)
-    panel = PANELS.get(part, "Run")
+    panel = _panel(dotted)
     if inner is bool:
         option = typer.Option(flag_name(flag, prefix), help=text, show_default=False, rich_help_panel=panel)
         return Annotated[bool | None, option]
@@ -122,8 +122,12 @@ def _annotation(kind: type[Job], dotted: str, prefix: str, flag: Flag) -> Any:
     option = typer.Option(
         flag_name(flag, prefix), help=text, show_default=False, rich_help_panel=panel, metavar=metavar
     )
-    several = get_origin(info.annotation) in (tuple, dict) or part == "reference"
+    several = get_origin(info.annotation) in (tuple, dict) or dotted == "reference"
     return Annotated[list[str] | None, option] if several else Annotated[str | None, option]
+
+
+def _panel(dotted: str) -> str:
+    return PANELS.get(dotted.partition(".")[0], RUN)
 
 
 def _field(kind: type[BaseModel], dotted: str) -> FieldInfo:

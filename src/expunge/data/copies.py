@@ -26,9 +26,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Progress = Callable[[int, int], None]
 
 # Measured by benchmarks/copies.py on photographs of faces, 128x128 and 64x64: 300 copied in each of 17 ways, and 8,890
-# kept ones. Changed copies reach .986 (brightened ones whose light parts became white: 99 in 100 reach .98). Different
-# photographs of one person reach .979, of two people (passport pictures) .979.
-ALIKE = 0.98
+# kept ones. Changed copies reach .988 (brightened ones, whose light parts became white: 99 in 100 reach .983);
+# different photographs, of one person or of two, reach .979, and once .98 where one of them was brightened.
+ALIKE = 0.982
 COARSE = 0.96  # the same of 64 frequencies through the nearest window; copies reach .97, but for brightened ones
 MOST = 16  # proposed pairs of a picture that are compared, the likeliest
 LEAST_SIDE = 24  # pixels; smaller pictures of different people are too alike
@@ -128,6 +128,11 @@ def near_copies(
     The 64-bit hash of either picture, plain or mirrored, through each of 35 crop windows, must come within 8 bits of
     the other's hash (none is missed, but for `crowded`); then a correlation of 64 frequencies must reach .96; then that
     of the pixels must reach `alike`. Pictures are read once or twice, in chunks.
+
+    Measured (benchmarks/copies.py): of 300 copies of faces each, all were found that were re-encoded (JPEG 30 to 75),
+    resized (a third to twice), cropped by 2, 5 or 10 %, mirrored or darkened by 20 %; 99 % of those brightened by 20 %
+    and of combinations. Of the 39.5 million pairs of 8,890 kept faces the hash alone proposes 1,200; 4 are confirmed,
+    each the same photograph of one person, cropped or retouched.
 
     Args:
         first, second: the sets; a picture that is in both is no copy of itself.
