@@ -177,7 +177,7 @@ class Executable:
 
 
 def needs_code(path: Path) -> None:
-    path.write_bytes(pickle.dumps({"state_dict": Executable()}))
+    path.write_bytes(pickle.dumps({"state_dict": Executable()}, protocol=2))
 
 
 def other_network(path: Path) -> None:
