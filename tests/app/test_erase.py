@@ -21,7 +21,7 @@ from tests.app.workbench import Workbench, listing
 
 
 class Refusing(Silent):
-    def confirm(self, question: str) -> bool:
+    def confirm(self, question: str, *, unasked: bool = True) -> bool:
         return False
 
 

@@ -115,7 +115,7 @@ def test_both_are_told() -> None:
         def warn(self, text: str) -> None:
             calls.append(("warn", text))
 
-        def confirm(self, question: str) -> bool:
+        def confirm(self, question: str, *, unasked: bool = True) -> bool:
             calls.append(("confirm", question))
             return False
 

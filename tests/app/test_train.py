@@ -14,7 +14,7 @@ from expunge.app.desk import Silent
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.engine.progress import ProgressReport
-from expunge.errors import Interrupted, RunDirectoryError
+from expunge.errors import Interrupted, ModelError, RunDirectoryError
 from expunge.models.load import load_model
 from expunge.models.weights import hash_state
 from expunge.types import TrainRecipe
@@ -126,5 +126,8 @@ def make():
     monkeypatch.chdir(tmp_path)
     run = train_files(bench.train(tmp_path / "run", model__path="mine_net:make"), desk=Silent())
     saved = load_model("mine_net:make", weights=run / "model" / "model.safetensors")
+    assert load_run(run, factory="mine_net:make").model.weights_sha256 == saved.weights_sha256
+    with pytest.raises(ModelError, match="name what builds the network"):
+        _ = load_run(run).model
     assert saved.classifier.head_name == "3"
     assert json.loads((run / "metrics.json").read_text())["kind"] == "train"

@@ -38,9 +38,11 @@ def test_with_a_terminal_there_is_a_bar() -> None:
     assert "1,234 pictures/s" in out.getvalue()
 
 
-def test_nobody_at_the_terminal_means_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_at_the_terminal_means_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert Terminal(console=Console(file=io.StringIO(), force_terminal=True)).confirm("sure?")
+    assert not Terminal(console=Console(file=io.StringIO(), force_terminal=True)).confirm("sure?", unasked=False)
+    assert Terminal(yes=True, console=Console(file=io.StringIO())).confirm("sure?", unasked=False)
 
 
 @pytest.mark.parametrize(("answer", "said"), [("y", True), ("", False), ("no", False)])

@@ -18,7 +18,7 @@ from expunge.app.line import watch
 from expunge.app.measure import plain
 from expunge.app.resolve import resolve_job
 from expunge.app.results import FORMAT, reference_names
-from expunge.app.rundir import check_out, finished, open_run
+from expunge.app.rundir import began_with, check_out, finished, open_run
 from expunge.audits.run import AuditReport, audit
 from expunge.data.dataset import Dataset
 from expunge.data.requests import Resolution
@@ -42,8 +42,8 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
         remedy = "train them with `expunge train --without REQUEST`"
         raise InputError("reference (--reference)", expected="paths of models", came="train", remedy=remedy)
     data, models, original, references = _models(job, desk)
-    resolution, asked = resolve_job(job.request, data, desk=desk)
-    inputs = {"pictures": data.fingerprint, "request": asked}
+    resolution, asked = resolve_job(job.request, data, desk=desk, began=began_with(out))
+    inputs = {"pictures": data.fingerprint, **asked}
     inputs |= {f"model-{i}": m.weights_sha256 for i, m in enumerate((*original, *models, *references), start=1)}
     with open_run(out, freeze(job, inputs), resume=resume) as run:
         reports = audit_models(models, original, references, resolution, settings=settings, desk=desk)

@@ -22,8 +22,8 @@ class Desk(Protocol):
     def warn(self, text: str) -> None:
         """Something that must not be missed."""
 
-    def confirm(self, question: str) -> bool:
-        """Whether to go on."""
+    def confirm(self, question: str, *, unasked: bool = True) -> bool:
+        """A yes or no; `unasked` is the answer where nobody can be asked."""
         ...
 
 
@@ -46,9 +46,9 @@ class Silent:
         """Keep it."""
         self.warnings.append(text)
 
-    def confirm(self, question: str) -> bool:  # noqa: ARG002  (the signature is the desk's)
-        """Go on."""
-        return True
+    def confirm(self, question: str, *, unasked: bool = True) -> bool:  # noqa: ARG002  (the signature is the desk's)
+        """Nobody can be asked."""
+        return unasked
 
 
 class Both:
@@ -77,9 +77,9 @@ class Both:
         self.first.warn(text)
         self.second.warn(text)
 
-    def confirm(self, question: str) -> bool:
+    def confirm(self, question: str, *, unasked: bool = True) -> bool:
         """Ask the first."""
-        return self.first.confirm(question)
+        return self.first.confirm(question, unasked=unasked)
 
 
 def duration(seconds: float) -> str:

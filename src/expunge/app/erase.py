@@ -21,7 +21,7 @@ from expunge.app.references import Retraining, price, save_whole
 from expunge.app.reporting import erasure_report
 from expunge.app.resolve import resolve_job
 from expunge.app.results import erasure_metrics
-from expunge.app.rundir import RunDirectory, check_out, finished, open_run
+from expunge.app.rundir import RunDirectory, began_with, check_out, finished, open_run
 from expunge.app.user import train_function
 from expunge.engine.events import Events
 from expunge.engine.settings import EngineSettings
@@ -42,7 +42,7 @@ def erase_files(job: EraseJob, *, desk: Desk, resume: bool = False) -> Path:
     job, settings = decided(settled(job), out)
     if finished(out, job_fields(job)):
         return out
-    erasure, inputs = load(job, settings, desk)
+    erasure, inputs = load(job, settings, desk, began=began_with(out))
     frozen = freeze(job, inputs)
     erasure = replace(erasure, key=run_key(frozen))
     with open_run(out, frozen, resume=resume) as run:
@@ -63,13 +63,15 @@ def settled(job: EraseJob) -> EraseJob:
     return job.model_copy(update={"method": MethodJob(name=method.name, set=plain(asdict(config)))})
 
 
-def load(job: EraseJob, settings: EngineSettings, desk: Desk) -> tuple[Erasure, dict[str, str]]:
-    """Everything that a job names, checked; and fingerprints of the inputs."""
+def load(
+    job: EraseJob, settings: EngineSettings, desk: Desk, *, began: dict[str, str] | None = None
+) -> tuple[Erasure, dict[str, str]]:
+    """Everything that a job names, checked; and fingerprints of the inputs (`began`: those of the run resumed)."""
     method, config = resolve_method(job.method.name, job.method.set)
     function = train_function(job.recipe.function) if job.recipe.function else None
     data, artefact = load_for_data(job.model, job.data, desk=desk)
     references = load_beside(job.reference.paths, job.model.path, artefact, data)
-    resolution, asked = resolve_job(job.request, data, desk=desk)
+    resolution, asked = resolve_job(job.request, data, desk=desk, began=began)
     base = artefact.recipe
     recipe = job.recipe.recipe(base, base.seed if base is not None else job.seed)
     retraining = Retraining(artefact, resolution.task.retain, recipe, function, settings)
@@ -84,7 +86,7 @@ def load(job: EraseJob, settings: EngineSettings, desk: Desk) -> tuple[Erasure, 
         settings=settings,
         key="",
     )
-    inputs = {"pictures": data.fingerprint, "weights": artefact.weights_sha256, "request": asked}
+    inputs = {"pictures": data.fingerprint, "weights": artefact.weights_sha256, **asked}
     inputs["recipe"] = run_key(plain(recipe)) if recipe is not None else "none"
     return erasure, inputs | {f"reference-{i}": r.weights_sha256 for i, r in enumerate(references, start=1)}
 

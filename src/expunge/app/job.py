@@ -105,7 +105,10 @@ class RequestJob(Part):
     file: Annotated[Path | None, Flag("--request", "CSV or JSON file of subjects and pictures to erase.")] = None
     near_copies: Annotated[
         Literal["ask", "move", "ignore"],
-        Flag("--near-copies", "Near copies under the same name: list for review, move, or do not search."),
+        Flag(
+            "--near-copies",
+            "Near copies under the same name: ask (or list, where nobody can answer), erase too, or do not search.",
+        ),
     ] = "ask"
 
     @property

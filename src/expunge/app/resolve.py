@@ -1,18 +1,21 @@
 """From the request part of a job to an erasure task: reads the file, merges the flags, finds copies.
 
-A job and a data set flow in; a `Resolution` and the fingerprint of what was asked flow out.
+A job and a data set flow in; a `Resolution` and the fingerprints of what was asked and answered flow out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from expunge.app.desk import Desk
 from expunge.app.job import RequestJob
 from expunge.data.dataset import Dataset
 from expunge.data.requests import ErasureRequest, Resolution, resolve
 from expunge.errors import RequestError
+
+ANSWER, SHOWN = "near copies of the same name", 5
 
 
 def read_request(job: RequestJob) -> ErasureRequest:
@@ -39,12 +42,34 @@ def request_sha256(request: ErasureRequest) -> str:
     return hashlib.sha256(json.dumps([sorted(request.subjects), sorted(request.pictures)]).encode()).hexdigest()
 
 
-def resolve_job(job: RequestJob, data: Dataset, *, desk: Desk) -> tuple[Resolution, str]:
-    """The erasure task of a job, and the fingerprint of its request.
+def resolve_job(
+    job: RequestJob, data: Dataset, *, desk: Desk, began: Mapping[str, str] | None = None
+) -> tuple[Resolution, dict[str, str]]:
+    """The erasure task of a job, and fingerprints of its request and of what was answered about near copies.
+
+    With `ask`, whoever sits at the desk decides on near copies that bear the name of the picture they copy; where
+    nobody sits there they are listed for review.
+
+    Args:
+        job: who or what. data: all pictures. desk: who listens.
+        began: fingerprints with which the run that is resumed began; what was answered then is not asked again.
 
     Raises:
         RequestError: the request cannot be carried out as written.
     """
     request = read_request(job)
     desk.stage("looking for copies")
-    return resolve(request, data, near_copies=job.near_copies), request_sha256(request)
+    found = resolve(request, data, near_copies=job.near_copies)
+    asked = {"request": request_sha256(request)}
+    same = [str(entry["id"]) for entry in found.findings.near_review if entry["same_subject"]]
+    if job.near_copies != "ask" or not same:
+        return found, asked
+    move = desk.confirm(_question(same), unasked=False) if began is None else began.get(ANSWER) == "erased too"
+    if move:
+        found = resolve(request, data, near_copies="move")
+    return found, asked | {ANSWER: "erased too" if move else "listed for review"}
+
+
+def _question(same: list[str]) -> str:
+    shown = ", ".join(same[:SHOWN]) + (" and more" if len(same) > SHOWN else "")
+    return f"{len(same)} pictures that stay look like erased ones of the same name ({shown}). Erase these too?"

@@ -112,6 +112,15 @@ def stored_job(out: Path) -> dict[str, Any] | None:
     return None
 
 
+def began_with(out: Path | None) -> dict[str, str] | None:
+    """Fingerprints of the inputs with which the run at `out` began; None where there is none."""
+    stored = stored_job(out) if out is not None else None
+    if stored is None:
+        return None
+    inputs: dict[str, str] = stored.get("frozen", {}).get("inputs", {})
+    return inputs
+
+
 def finished(out: Path, job: Mapping[str, Any]) -> bool:
     """Whether the run at `out` is already done; then it must have been the same job.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from expunge.app.inputs import weights_file
 from expunge.app.results import headline_rows, short_row, table_rows
 from expunge.app.rundir import partial_of
 from expunge.engine.events import Events
@@ -28,11 +29,13 @@ class Run:
         path: its directory.
         job: the fields of its job, with all decisions.
         metrics: its numbers; rows as they are in `metrics.json`.
+        factory: what builds the network, where the model is a file of weights.
     """
 
     path: Path
     job: dict[str, Any]
     metrics: dict[str, Any]
+    factory: str | None = None
 
     @property
     def kind(self) -> str:
@@ -50,9 +53,12 @@ class Run:
         """The model that the run made.
 
         Raises:
-            ModelError: it made none, or it cannot be read.
+            ModelError: it made none, it cannot be read, or it needs code that the caller did not name.
         """
-        return load_model(self.path / "model")
+        place = self.path / "model"
+        if self.factory is None or not place.exists():
+            return load_model(place)
+        return load_model(self.factory, weights=weights_file(place))
 
     def events(self) -> list[dict[str, object]]:
         """What happened, with times."""
@@ -73,11 +79,13 @@ class Run:
         }
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, *, factory: str | None = None) -> Run:
     """Read a finished run directory.
 
     Args:
         path: as given to `--out`.
+        factory: `package.module:factory` of the network, where the run's model is a file of weights: a directory
+            never names the code that is run.
 
     Raises:
         RunDirectoryError: there is none, or it is not finished.
@@ -90,4 +98,4 @@ def load_run(path: str | Path) -> Run:
         metrics = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         raise RunDirectoryError("run", expected="a run directory", came=str(place)) from None
-    return Run(place, job, metrics)
+    return Run(place, job, metrics, factory)

@@ -19,7 +19,7 @@ from expunge.app.jobfile import job_fields
 from expunge.app.measure import plain, train_accuracies
 from expunge.app.references import save_whole
 from expunge.app.resolve import resolve_job
-from expunge.app.rundir import RunDirectory, check_out, finished, open_run
+from expunge.app.rundir import RunDirectory, began_with, check_out, finished, open_run
 from expunge.app.user import UserTrain, fitted, train_function
 from expunge.data.dataset import Dataset
 from expunge.engine.events import Events
@@ -76,8 +76,8 @@ def _pictures(job: TrainJob, desk: Desk) -> tuple[Dataset, PictureSet, dict[str,
     if job.without is None:
         return data, data.role("train"), {}
     request = RequestJob(file=job.without, near_copies=job.near_copies)
-    resolution, asked = resolve_job(request, data, desk=desk)
-    found = {"request": plain(resolution.findings), "inputs": {"request": asked}}
+    resolution, asked = resolve_job(request, data, desk=desk, began=began_with(job.out))
+    found = {"request": plain(resolution.findings), "inputs": asked}
     return data, resolution.task.retain, found
 
 

@@ -77,10 +77,12 @@ class Terminal:
         """Write a line that stands out."""
         self.console.print(f"[bold yellow]warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
 
-    def confirm(self, question: str) -> bool:
-        """Ask, where somebody can answer; else go on."""
-        if self.yes or not (self.console.is_terminal and sys.stdin.isatty()):
+    def confirm(self, question: str, *, unasked: bool = True) -> bool:
+        """Ask, where somebody can answer."""
+        if self.yes:
             return True
+        if not (self.console.is_terminal and sys.stdin.isatty()):
+            return unasked
         self.bars.stop()
         answer = self.console.input(f"{escape(question)} [y/N] ")
         self.bars.start()
