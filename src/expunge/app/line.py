@@ -94,7 +94,7 @@ def run_line(erasure: Erasure, *, run: RunDirectory | None, desk: Desk) -> Erase
         Unavailable: the method or a reference needs something that is not known.
     """
     events = Events(run.path("events.jsonl") if run is not None else None)
-    model, outcome = _erase(erasure, run, events, desk)
+    model, outcome = unlearn(erasure, run, events, desk)
     if not outcome.changed:
         events.write("unchanged_weights")
         desk.warn(f"{erasure.method.name} changed no weight at all: nothing was erased")
@@ -120,7 +120,8 @@ def watch(model: PixelClassifier, task: ErasureTask, settings: EngineSettings) -
         model.to("cpu")
 
 
-def _erase(erasure: Erasure, run: RunDirectory | None, events: Events, desk: Desk) -> tuple[PixelClassifier, Outcome]:
+def unlearn(erasure: Erasure, run: RunDirectory | None, events: Events, desk: Desk) -> tuple[PixelClassifier, Outcome]:
+    """The method alone, on a copy of the model."""
     desk.stage(erasure.method.name)
     model = copy.deepcopy(erasure.artefact.classifier)
     outcome = run_phases(

@@ -1,0 +1,1 @@
+"""Bench: protocols as configuration, methods side by side, tables from raw results."""

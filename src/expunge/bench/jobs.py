@@ -1,0 +1,95 @@
+"""The pieces of work of a bench, one row of raw results each, and whether they are done already.
+
+A protocol flows in, plain `Job`s flow out that another process can do. Nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from expunge.bench.protocol import Entry, Protocol, read_protocol
+from expunge.bench.raw import RawFolder
+from expunge.bench.tasks import key_of
+from expunge.methods.registry import resolve_method
+
+ORIGINAL, UNTRAINED, REFERENCE = "original", "untrained", "reference-"
+FORMAT = 1  # of a row's key: raised where the same configuration would give other numbers
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a bench reads and writes.
+
+    Args:
+        data: file of pictures. cache: folder of decoded pictures and of models.
+        out: folder of raw results and tables of this protocol and size.
+    """
+
+    data: Path
+    cache: Path
+    out: Path
+
+    def raw(self, seed: int) -> RawFolder:
+        """Raw results of a seed."""
+        return RawFolder(self.out / f"seed-{seed}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of one seed.
+
+    Args:
+        protocol: name or path. size: name of one of its sizes. seed: of the protocol.
+        kind: what to do.
+        row: `original`, `reference-1`, `untrained`, or the name of an entry.
+    """
+
+    protocol: str
+    size: str
+    seed: int
+    kind: Literal["original", "reference", "untrained", "method"]
+    row: str
+
+
+def plan(protocol: Protocol, name: str, size: str, seeds: Sequence[int], rows: Sequence[str]) -> list[list[Job]]:
+    """All jobs in stages: what a stage needs was done by the one before it.
+
+    Args:
+        protocol: as read from `name`. size: of the protocol. seeds: which. rows: names of method rows.
+    """
+    first = [Job(name, size, seed, "original", ORIGINAL) for seed in seeds]
+    then: list[Job] = []
+    for seed in seeds:
+        numbers = range(1, protocol.reference_count(seed) + 1)
+        then += [Job(name, size, seed, "reference", f"{REFERENCE}{number}") for number in numbers]
+        then += [Job(name, size, seed, "untrained", UNTRAINED)]
+        then += [Job(name, size, seed, "method", row) for row in rows]
+    return [first, then]
+
+
+def done(job: Job, place: Place, *, retry: bool = False) -> bool:
+    """Whether the row is there and was asked for in the same way; with `retry` a failed one does not count."""
+    told = place.raw(job.seed).told(job.row)
+    return told is not None and told["asked"] == asked(job) and not (retry and "failed" in told)
+
+
+def asked(job: Job) -> str:
+    """Hash of the configuration of a row: protocol, size, seed, and the method with every setting written out."""
+    protocol = read_protocol(job.protocol)
+    parts: dict[str, Any] = {name: getattr(protocol, name).model_dump() for name in ("data", "forget")}
+    parts |= {"format": FORMAT, "size": protocol.sizes[job.size].model_dump(), "seed": job.seed, "kind": job.kind}
+    if job.kind == "reference":
+        parts["row"] = job.row
+    if job.kind == "method":
+        entry = entry_of(protocol, job.row)
+        method, config = resolve_method(entry.method, entry.set)
+        parts |= {"method": method.name, "config": asdict(config)}
+    return key_of(**parts)
+
+
+def entry_of(protocol: Protocol, row: str) -> Entry:
+    """The entry of a protocol by the name of its row."""
+    return next(entry for entry in protocol.methods if entry.name == row)

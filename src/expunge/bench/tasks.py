@@ -1,0 +1,132 @@
+"""From a protocol and a seed to an erasure task: splits drawn, people chosen, exact copies taken care of.
+
+Configuration and pictures flow in, an `ErasureTask` flows out. Which method will be tried on it is not known here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from expunge.app.measure import plain
+from expunge.bench.protocol import Forget, Protocol, Size
+from expunge.data.dataset import assemble
+from expunge.data.requests import ErasureRequest, Resolution, resolve
+from expunge.data.sources import DataSpec, read_dataset
+from expunge.data.splits import draw_forget_people, draw_roles
+from expunge.data.store import PictureStore
+from expunge.errors import InputError
+from expunge.types import Augmentation, ErasureTask, Optimizer, PictureSet, TrainRecipe
+
+ORIGINAL, REFERENCE, SEED_STEP = 1, 101, 1000
+
+
+@dataclass(frozen=True)
+class BenchTask:
+    """One protocol at one size and seed.
+
+    Args:
+        resolution: the four sets, and which copies were moved or dropped.
+        trained: retain and forget together, in the order of the data: what the original learns.
+    """
+
+    protocol: Protocol
+    size: Size
+    seed: int
+    resolution: Resolution
+    trained: PictureSet
+
+    @property
+    def task(self) -> ErasureTask:
+        """The four sets."""
+        return self.resolution.task
+
+    def recipe(self, seed: int) -> TrainRecipe:
+        """How a model is trained here from `seed`."""
+        size = self.size
+        return TrainRecipe(
+            epochs=size.epochs,
+            batch_size=size.batch_size,
+            optimizer=Optimizer(lr=size.lr, schedule="cosine", warmup=0.05),
+            augmentation=Augmentation(shift=size.shift),
+            seed=seed,
+        )
+
+    @property
+    def original_seed(self) -> int:
+        """Initialisation, order and augmentation of the original follow from it."""
+        return ORIGINAL + SEED_STEP * self.seed
+
+    def reference_seed(self, number: int) -> int:
+        """The same for reference `number` (0, 1 ...): never the original's."""
+        return REFERENCE + number + SEED_STEP * self.seed
+
+
+def bench_task(protocol: Protocol, size: Size, seed: int, *, path: Path, cache: Path) -> BenchTask:
+    """Read the pictures of a protocol and draw who plays which part.
+
+    Args:
+        protocol, size, seed: what to build.
+        path: of the data. cache: folder of decoded pictures.
+
+    Raises:
+        DataError: the data is not what the protocol says.
+    """
+    columns = protocol.data
+    spec = DataSpec(path=str(path), labels=columns.labels, subject=columns.subject, split="split")
+    data = read_dataset(spec, size=(size.side, size.side), cache=cache)
+    if columns.group is not None and seed != 0:
+        roles = draw_roles(data.columns[columns.group].tolist(), seed=seed)
+        data = assemble(data.pictures, roles, columns=data.columns)
+    train = data.role("train")
+    asked = ErasureRequest(pictures=tuple(chosen(protocol.forget, train, seed)))
+    return BenchTask(protocol, size, seed, resolve(asked, data, near_copies="ignore"), train)
+
+
+def chosen(forget: Forget, train: PictureSet, seed: int) -> list[str]:
+    """Ids of the training pictures that a seed forgets, in the order of the data.
+
+    Raises:
+        InputError: more people are to be forgotten than there are.
+    """
+    if forget.kind == "people":
+        return _owned(train, draw_forget_people(train, share=forget.share or 0, seed=seed))
+    if forget.kind == "count":
+        names = np.unique([] if train.subjects is None else train.subjects)
+        if len(names) <= (forget.count or 0):
+            raise InputError("forget.count", expected=f"fewer than all {len(names)} people", came=str(forget.count))
+        return _owned(train, np.random.default_rng(seed).permutation(names)[: forget.count].tolist())
+    order = np.random.default_rng(seed).permutation(len(train))
+    picked = order[: round((forget.share or 0) * len(train))]
+    return [str(name) for name in train.ids[np.sort(picked)]]
+
+
+def _owned(train: PictureSet, people: Sequence[str]) -> list[str]:
+    owners = np.array([]) if train.subjects is None else train.subjects
+    return [str(name) for name in train.ids[np.isin(owners, list(people))]]
+
+
+def pictures_key(pictures: PictureSet) -> str:
+    """Fingerprint of pixels, labels and order: what a training depends on, whatever the pictures are called."""
+    source = pictures.source
+    if not isinstance(source, PictureStore):
+        raise TypeError(f"expected a PictureStore, came {type(source).__name__}")
+    digest = hashlib.sha256(source.content_hash.encode())
+    digest.update(pictures.rows.numpy().tobytes() + pictures.labels.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def key_of(**parts: Any) -> str:
+    """Hash of everything that decides a result."""
+    return hashlib.sha256(json.dumps(plain(parts), sort_keys=True).encode()).hexdigest()
+
+
+def task_key(task: ErasureTask) -> str:
+    """Fingerprint of the four sets."""
+    return key_of(**{name: pictures_key(task.split(name)) for name in ("retain", "forget", "tuning", "reporting")})
