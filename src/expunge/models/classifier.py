@@ -7,11 +7,13 @@ linear layer sits is found automatically (or named by the user); its input is wh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from expunge.errors import ModelError
+from expunge.models.delicate import strides_past_its_map
 from expunge.models.heads import candidates, catch_input, check_head, find_head, linear_layers, logits_of
 from expunge.models.modes import frozen, inference_mode_of
 from expunge.models.preprocessing import Preprocessing
@@ -65,6 +67,7 @@ class PixelClassifier(nn.Module):
         if head is not None:
             self.head  # noqa: B018  (fail now, not at the first batch, where the named layer does not exist)
             check_head(net, head, spec, preprocessing)
+        self.delicate = strides_past_its_map(net, preprocessing)
 
     @property
     def head(self) -> nn.Module:
@@ -81,7 +84,14 @@ class PixelClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [b, c] of pictures `x`, float [b, C, H, W] in 0..1."""
-        return logits_of(self.net((x - self.mean) / self.std))
+        with self._safely(x):
+            return logits_of(self.net((x - self.mean) / self.std))
+
+    def _safely(self, x: Tensor) -> AbstractContextManager[object]:
+        """Without autocast where layers of this network would be computed wrongly by it."""
+        if self.delicate and x.device.type == "cpu":
+            return torch.autocast("cpu", enabled=False)
+        return nullcontext()
 
     def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Penultimate features [b, d] and logits [b, c] of pictures in 0..1, in one pass.

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from expunge.audits.observe import observe
+from expunge.bench.raw import RawFolder, slug
+from expunge.errors import DataError
+from expunge.types import SPLITS
+from tests.helpers import net, task
+
+
+def test_answers_survive_but_for_half_precision(tmp_path: Path) -> None:
+    given, raw = task(classes=(3, 2)), RawFolder(tmp_path / "seed-0")
+    seen = observe(net(given.retain.spec), given)
+    raw.write_task(given, {"key": "k"})
+    raw.write("a row", {"seconds": 1.5}, seen)
+    found = raw.observation("a row")
+    for name in SPLITS:
+        assert found[name].ids.tolist() == seen[name].ids.tolist()
+        assert found[name].subjects.tolist() == seen[name].subjects.tolist()
+        assert np.array_equal(found[name].labels, seen[name].labels)
+        assert np.allclose(found[name].losses, seen[name].losses, atol=2e-3)
+        assert found[name].spec == seen[name].spec
+    assert raw.told("a row") == {"row": "a row", "seconds": 1.5}
+    assert raw.rows() == ["a-row"]
+
+
+def test_logits_of_a_collapsed_model_stay_finite(tmp_path: Path) -> None:
+    given, raw = task(), RawFolder(tmp_path)
+    seen = observe(net(given.retain.spec), given)
+    seen["forget"].logits[:] = 1e9
+    raw.write_task(given, {"key": "k"})
+    raw.write("x", {}, seen)
+    assert np.isfinite(raw.observation("x")["forget"].losses).all()
+
+
+def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
+    given, raw = task(), RawFolder(tmp_path)
+    assert raw.told("x") is None and raw.task() is None
+    with pytest.raises(DataError, match=r"task.json"):
+        raw.observation("x")
+    raw.write_task(given, {"key": "k"})
+    with pytest.raises(DataError, match="answers of x"):
+        raw.observation("x")
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(DataError, match="no JSON"):
+        raw.told("x")
+
+
+def test_names_stay_inside_their_folder() -> None:
+    assert slug("../../etc/passwd") == "etc-passwd"
