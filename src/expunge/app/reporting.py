@@ -41,8 +41,8 @@ def erasure_report(
         events: the event log, for times and probes.
         show_faces: whether pictures of people may be in it.
     """
-    shown = _map_rows(erased.before)
-    classes, forget = _map_classes(erased.before, shown)
+    shown = map_rows(erased.before)
+    classes, forget = map_classes(erased.before, shown)
     pairs, reason = _pairs(erasure, allowed=show_faces)
     return ReportData(
         run_id=erasure.key[:12],
@@ -55,9 +55,9 @@ def erasure_report(
         rows_after=erased.report.rows_after,
         rows_references=erased.report.rows_reference,
         rows_floor=erased.report.rows_floor,
-        before=_view(erased.before, shown),
-        after=_view(erased.after, shown),
-        reference=_view(erased.beside[0], shown) if erased.beside else None,
+        before=model_view(erased.before, shown),
+        after=model_view(erased.after, shown),
+        reference=model_view(erased.beside[0], shown) if erased.beside else None,
         changed=erased.outcome.changed,
         budget_hit=erased.outcome.budget_hit,
         costs=_costs(erased, events),
@@ -102,19 +102,21 @@ def _findings(erasure: Erasure) -> dict[str, Any]:
     return counts | found
 
 
-def _map_rows(observation: Observation) -> dict[Split, Any]:
+def map_rows(observation: Observation) -> dict[Split, Any]:
     """The same evenly spread pictures of every mapped split, whatever the model."""
     sizes = {split: len(observation[split].labels) for split in MAPPED}
     return {split: np.linspace(0, n - 1, min(MAP_PICTURES, n)).astype(int) for split, n in sizes.items()}
 
 
-def _map_classes(observation: Observation, rows: Mapping[Split, Any]) -> tuple[Any, Any]:
+def map_classes(observation: Observation, rows: Mapping[Split, Any]) -> tuple[Any, Any]:
+    """Class of the first attribute of each of these pictures, and whether it is a forget picture."""
     classes = np.concatenate([observation[split].labels[at, 0] for split, at in rows.items()])
     forget = np.concatenate([np.full(len(at), split == "forget") for split, at in rows.items()])
     return classes, forget
 
 
-def _view(observation: Observation, rows: Mapping[Split, Any]) -> ModelView:
+def model_view(observation: Observation, rows: Mapping[Split, Any]) -> ModelView:
+    """What figures show of a model: its losses, and its features of these pictures."""
     kept = [(observation[split].features, at) for split, at in rows.items()]
     return ModelView(
         forget_losses=observation["forget"].losses,

@@ -20,7 +20,7 @@ from expunge.app.job import AuditJob, DrawJob, EraseJob, Job, TrainJob
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.app.versions import EXPUNGE
-from expunge.cli import bench, tables
+from expunge.cli import bench, figures, tables
 from expunge.cli.flags import options, parameter, read_job
 from expunge.cli.session import Answer, conclude
 from expunge.cli.terminal import Terminal
@@ -141,6 +141,7 @@ COMMANDS: Mapping[str, Command] = {
         "--request request.csv --reference runs/reference --out runs/audit`",
     ),
     "bench": Command(bench.HELP, [*bench.parameters(), JSON, DEBUG], bench.run),
+    "figures": Command(figures.HELP, [*figures.parameters(), JSON, DEBUG], figures.run),
     "methods": _list_command(method_cards, "List unlearning methods with their settings, cost, and when they fail."),
     "audits": _list_command(audit_cards, "List what is measured, in which unit, and which values are good."),
     "draw-request": Command(

@@ -1,4 +1,4 @@
-"""The one place that draws: a figure flows in, inline SVG flows out, byte for byte the same for the same data.
+"""The one place that draws: a figure flows in, SVG or PNG flows out, byte for byte the same for the same data.
 
 No global figure state is touched, no date and no random id enters, and text stays text, so that it can be read aloud.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -22,6 +23,7 @@ FORGET, REPORTING, TARGET = "#b34700", "#0062a3", "#1b2430"
 # Okabe and Ito's palette, darkened where it would not stand out from white
 PALETTE = ("#0072b2", "#c96a00", "#007a5a", "#b8568f", "#3a9bd9", "#8a7a00", "#444444", "#7a3b00")
 MARKERS = ("o", "^", "s", "D", "v", "P")
+DOTS_PER_INCH = 200  # of PNG files
 
 STYLE: Any = {  # matplotlib's own type is a list of all its settings
     "svg.hashsalt": "expunge",
@@ -55,11 +57,19 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def panels(columns: int, *, width: float = 8.6, height: float = 2.9, share: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure with axes side by side; inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False, sharex=share, sharey=share)
-    return figure, list(axes[0])
+def panels(
+    count: int, *, width: float = 8.6, height: float = 2.9, share: bool = False, across: int | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A figure with axes side by side, in rows of `across`; inches, the height being that of a row."""
+    columns = min(count, across or count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width, rows * height), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).flat)
+    for axis in axes[count:]:
+        axis.remove()
+    for axis in axes[count - columns : count]:  # shared axes hide their numbers above a place that is now empty
+        axis.xaxis.set_tick_params(labelbottom=True)
+    return figure, axes[:count]
 
 
 def svg(figure: Figure, *, name: str, label: str) -> Markup:
@@ -70,16 +80,39 @@ def svg(figure: Figure, *, name: str, label: str) -> Markup:
         name: unique within the page; prefixes every id.
         label: what the figure shows, in a sentence or two.
     """
+    text = re.sub(r'\bid="', f'id="{name}-', _printed(figure))
+    text = re.sub(r'(url\(|href=")#', rf"\1#{name}-", text)
+    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
+    size = re.search(r'viewBox="[^"]*"', text)
+    head = f'<svg role="img" aria-label="{escape(label)}" {size.group() if size else ""}>'
+    return Markup(head + text[text.index(">") + 1 :])  # matplotlib escapes its own text
+
+
+def svg_file(figure: Figure, *, label: str) -> str:
+    """A figure as the text of an SVG file that stands alone: nothing outside it is named or needed.
+
+    Args:
+        figure: what to write.
+        label: what the figure shows, for those who cannot see it.
+    """
+    head = f'<svg role="img" aria-label="{escape(label)}" '
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + _printed(figure).replace("<svg ", head, 1).rstrip() + "\n"
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.set_dpi(DOTS_PER_INCH)
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _printed(figure: Figure) -> str:
+    """The `<svg>` element as matplotlib writes it, without dates, comments and the address of a document type."""
     buffer = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'(url\(|href=")#', rf"\1#{name}-", text)
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
-    size = re.search(r'viewBox="[^"]*"', text)
-    head = f'<svg role="img" aria-label="{escape(label)}" {size.group() if size else ""}>'
-    return Markup(head + text[text.index(">") + 1 :])  # matplotlib escapes its own text
+    return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -1,6 +1,6 @@
 """Figures of a report: losses, attack and skill at a glance, and the method's view of its own progress.
 
-Arrays and rows flow in, inline SVG flows out; every figure also says in words what it shows.
+Arrays and rows flow in, figures or inline SVG flow out; every figure also says in words what it shows.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from expunge.evidence.report.canvas import FORGET, GRID, INK, MUTED, PALETTE, REPORTING, TARGET, drawing, panels, svg
@@ -18,6 +19,7 @@ from expunge.evidence.report.tables import by_key
 from expunge.types import AuditRow
 
 BINS = 36
+ACROSS = 3  # panels in a row
 GLANCE = (
     ("mia_auroc", "forget-vs-reporting", "Attack: erased against never seen"),
     ("accuracy", "forget", "Right answers: erased"),
@@ -37,17 +39,23 @@ def models(data: ReportData) -> Mapping[str, ModelView]:
 def loss_figure(data: ReportData) -> Markup:
     """Loss distributions of forget pictures and reporting non-members, per model (DLFD paper, figure 5)."""
     views = models(data)
+    with drawing():
+        return svg(loss_panels(views), name="loss", label=loss_words(views))
+
+
+def loss_panels(views: Mapping[str, ModelView]) -> Figure:
+    """The same for any models, a panel each, under what the reader calls them."""
     every = [finite(a) for v in views.values() for a in (v.forget_losses, v.reporting_losses)]
     # the far tail holds few pictures and would squeeze everything else
     top = max((float(np.quantile(a, 0.99)) for a in every if len(a)), default=1.0)
-    with drawing():
-        figure, axes = panels(len(views), share=True)
-        for axis, (title, view) in zip(axes, views.items(), strict=True):
-            _losses(axis, view, np.linspace(0, max(top, 1e-3), BINS))
-            axis.set_title(title)
-        axes[0].set_ylabel("share of pictures, %")
-        axes[0].legend(loc="upper right", fontsize=8)
-        return svg(figure, name="loss", label=loss_words(views))
+    figure, axes = panels(len(views), share=True, across=ACROSS)
+    for axis, (title, view) in zip(axes, views.items(), strict=True):
+        _losses(axis, view, np.linspace(0, max(top, 1e-3), BINS))
+        axis.set_title(title)
+    for axis in axes[::ACROSS]:
+        axis.set_ylabel("share of pictures, %")
+    axes[0].legend(loc="upper right", fontsize=8)
+    return figure
 
 
 def finite(values: Array) -> Array:

@@ -42,10 +42,14 @@ def why_hidden(data: ReportData) -> str:
 
 def _shown(pair: PicturePair) -> ShownPair:
     height, width = pair.original.shape[:2]
-    change = pair.perturbed.astype(np.int16) - pair.original.astype(np.int16)
-    difference = np.clip(128 + AMPLIFY * change, 0, 255).astype(np.uint8)
-    original, perturbed, changed = (png_uri(picture) for picture in (pair.original, pair.perturbed, difference))
+    original, perturbed, changed = (png_uri(picture) for picture in (pair.original, pair.perturbed, difference(pair)))
     return ShownPair(original, perturbed, changed, pair.caption, width, height)
+
+
+def difference(pair: PicturePair) -> Array:
+    """What was changed, amplified around middle grey: uint8 of the shape of the pictures."""
+    change = pair.perturbed.astype(np.int16) - pair.original.astype(np.int16)
+    return np.clip(128 + AMPLIFY * change, 0, 255).astype(np.uint8)
 
 
 def png_uri(picture: Array) -> str:
