@@ -76,9 +76,9 @@ def done(job: Job, place: Place, *, retry: bool = False) -> bool:
     return told is not None and told["asked"] == asked(job) and not (retry and "failed" in told)
 
 
-def asked(job: Job) -> str:
-    """Hash of the configuration of a row: protocol, size, seed, and the method with every setting written out."""
-    protocol = read_protocol(job.protocol)
+def asked(job: Job, protocol: Protocol | None = None) -> str:
+    """Hash of the configuration of a row: protocol (read where not given), size, seed, method with every setting."""
+    protocol = protocol or read_protocol(job.protocol)
     parts: dict[str, Any] = {name: getattr(protocol, name).model_dump() for name in ("data", "forget")}
     parts |= {"format": FORMAT, "size": protocol.sizes[job.size].model_dump(), "seed": job.seed, "kind": job.kind}
     if job.kind == "reference":

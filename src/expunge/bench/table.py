@@ -1,0 +1,80 @@
+"""The table of a bench, made from raw results alone.
+
+A folder of raw results and its protocol flow in, a `BenchTable` flows out. No model and no picture is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from expunge.app.measure import plain
+from expunge.bench.cells import BenchTable
+from expunge.bench.columns import COLUMNS
+from expunge.bench.jobs import ORIGINAL
+from expunge.bench.measured import FLOOR, RETRAINED, measure_seed
+from expunge.bench.notes import interval_words, notes
+from expunge.bench.protocol import Protocol
+from expunge.bench.raw import RawFolder
+from expunge.bench.summary import compared, marked, table_rows
+from expunge.methods.registry import resolve_method
+
+FORMAT = 1  # of a table: raised where the same results would give another one
+DRAWS = 1000
+SEED = "seed-"
+
+
+def bench_table(out: Path, protocol: Protocol, size: str, *, draws: int = DRAWS) -> BenchTable:
+    """The table of a protocol and size.
+
+    Args:
+        out: folder with `seed-0/`, `seed-1/` ... protocol, size: as it was run.
+        draws: bootstrap resamples of people (else of pictures).
+
+    Raises:
+        DataError: results that cannot be read.
+    """
+    numbers = dict.fromkeys([*protocol.seeds, *sorted(_there(out))])
+    with threadpool_limits(limits=1):  # matrices are small: threads waiting for each other triple the time
+        found = [measure_seed(RawFolder(out / f"{SEED}{n}"), protocol, size, n, draws=draws) for n in numbers]
+    seeds = [one for one in found if not one.left_out]
+    rows = table_rows(seeds, [ORIGINAL, RETRAINED, FLOOR, *(entry.name for entry in protocol.methods)])
+    comparisons = compared(seeds, rows)
+    return BenchTable(
+        protocol=protocol.name,
+        title=protocol.title,
+        says=protocol.says,
+        size=size,
+        seeds=tuple(one.seed for one in seeds),
+        interval=interval_words(seeds, draws),
+        columns=COLUMNS,
+        rows=marked(rows, comparisons),
+        comparisons=comparisons,
+        notes=notes(protocol, size, found, rows, comparisons, draws),
+        raw=fingerprint(out, protocol, size, draws=draws),
+    )
+
+
+def fingerprint(out: Path, protocol: Protocol, size: str, *, draws: int = DRAWS) -> str:
+    """Of all that a table is made from: it tells in a moment whether a table is still the table of its results."""
+    settings = [plain(asdict(resolve_method(entry.method, entry.set)[1])) for entry in protocol.methods]
+    told = [FORMAT, draws, protocol.model_dump(mode="json"), size, settings]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for path in _files(out):
+        digest.update(path.relative_to(out).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _there(out: Path) -> Iterable[int]:
+    """Seeds that have a folder."""
+    names = [path.name.removeprefix(SEED) for path in out.glob(f"{SEED}*") if path.is_dir()]
+    return [int(name) for name in names if name.isdecimal()]
+
+
+def _files(out: Path) -> list[Path]:
+    return sorted(path for path in out.glob(f"{SEED}*/*") if path.suffix in (".json", ".npz"))
