@@ -82,12 +82,10 @@ def draw_figures(settings: FigureSettings, *, desk: Desk) -> dict[str, Any]:
 
 
 def titles_of(runs: Sequence[EraseRun]) -> list[str]:
-    """What panels are called: the method, and the directory where one method ran several times."""
+    """What panels are called: the method, and the directory too where one method ran several times."""
     methods = [run.job.method.name for run in runs]
-    if len(set(methods)) == len(methods):
-        return methods
-    names = names_of([str(run.path) for run in runs])
-    return [f"{method} ({name})" for method, name in zip(methods, names, strict=True)]
+    named = zip(methods, names_of([str(run.path) for run in runs]), strict=True)
+    return [method if methods.count(method) == 1 else f"{method} ({name})" for method, name in named]
 
 
 def overshoot_lines(seen: Mapping[str, Observation]) -> list[OvershootLine]:
@@ -142,7 +140,7 @@ def _figure_data(
     return FigureData(
         views={name: model_view(found, rows) for name, found in seen.items()},
         lines=overshoot_lines(seen),
-        key=MapKey(classes, forget, spec.classes[0]),
+        key=MapKey(classes, forget, spec.classes[0], shapes=True),
         attribute=spec.names[0],
         target=REFERENCE if REFERENCE in seen else "",
         pairs=pairs,

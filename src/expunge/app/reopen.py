@@ -16,7 +16,7 @@ import torch
 from expunge.app.desk import Desk
 from expunge.app.erase import load
 from expunge.app.freeze import decided
-from expunge.app.job import EraseJob
+from expunge.app.job import EraseJob, ReferenceJob
 from expunge.app.jobfile import build_job
 from expunge.app.line import Erasure
 from expunge.app.runs import load_run
@@ -109,9 +109,8 @@ def reopen(runs: Sequence[EraseRun], desk: Desk, *, factory: str | None = None) 
     check_one_task(runs)
     check_code(first.job, factory)
     named = next((run for run in runs if run.job.reference.paths), first)
-    beside = {"paths": named.job.reference.paths[:1], "train": 0}
-    job = first.job.model_copy(update={"reference": type(first.job.reference)(**beside)})
-    job, settings = decided(job, None)
+    beside = ReferenceJob(paths=named.job.reference.paths[:1])
+    job, settings = decided(first.job.model_copy(update={"reference": beside}), None)
     erasure, inputs = load(job, settings, desk, began=dict(first.inputs))
     for name, what in SAME.items():
         _check(first.path, what, first.inputs.get(name), inputs[name])

@@ -27,7 +27,7 @@ def _option(annotation: Any, flag: str, help: str, metavar: str | None = None) -
 def parameters() -> list[Parameter]:
     """The flags; their defaults are those of `FigureSettings`."""
     given = FigureSettings((), None)
-    runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Finished erase runs of one request.")]
+    runs = Annotated[list[str], typer.Argument(metavar="RUN", help="Finished erase runs of one request.")]
     projections, formats = "|".join(PROJECTIONS), "|".join(FORMATS)
     return [
         parameter("runs", runs, Parameter.empty),

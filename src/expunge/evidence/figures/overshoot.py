@@ -20,7 +20,7 @@ from expunge.evidence.report.figures import finite
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 APART = 0.17  # of the two marks of a model from the middle of its line
-FAR = 8.0  # beyond so many times what never-seen pictures show, a linear axis would hide everything else
+FAR = 8.0  # beyond so many times what never-seen pictures show at best, a linear axis would hide the rest
 LOWEST = 1e-3  # nats; what a logarithmic axis starts at
 
 
@@ -67,8 +67,9 @@ def loss_spread(losses: Array) -> LossSpread:
         1.0
     """
     numbers = finite(losses)
-    found = np.quantile(numbers, QUANTILES).tolist() if len(numbers) else [float("nan")] * len(QUANTILES)
-    return LossSpread(*found, n=len(numbers), left_out=int(np.size(losses)) - len(numbers))
+    values = np.quantile(numbers, QUANTILES) if len(numbers) else np.full(len(QUANTILES), np.nan)
+    low, lower, median, upper, high = values.tolist()
+    return LossSpread(low, lower, median, upper, high, len(numbers), int(np.size(losses)) - len(numbers))
 
 
 def overshoot_panel(lines: Sequence[OvershootLine], *, target: str) -> Figure:
@@ -101,7 +102,7 @@ def _spread(axis: Axes, spread: LossSpread, y: float, colour: str, marker: str) 
 
 def _scale(axis: Axes, lines: Sequence[OvershootLine]) -> None:
     highest = max((line.forget.high for line in lines if line.forget.n), default=0.0)
-    usual = max((line.unseen.high for line in lines if line.unseen.n), default=0.0)
+    usual = min((line.unseen.high for line in lines if line.unseen.n), default=0.0)
     if highest > FAR * usual > 0:
         axis.set_xscale("log")
         axis.set_xlim(left=LOWEST)
@@ -117,10 +118,11 @@ def _words(axis: Axes, lines: Sequence[OvershootLine], *, with_goal: bool) -> No
     logarithmic = axis.get_xscale() == "log"
     axis.set_xlabel("loss, nats" + (" (logarithmic)" if logarithmic else ""))
     axis.text(1.01, -0.62, "median", transform=axis.get_yaxis_transform(), color=MUTED, va="bottom", fontsize=8)
-    looks = [("erased pictures", FORGET, "o", "-"), ("never-seen pictures", REPORTING, "D", "-")]
+    looks = [("erased pictures", FORGET, "o"), ("never-seen pictures", REPORTING, "D")]
+    handles = [Line2D([], [], color=c, marker=m, markersize=5, label=label) for label, c, m in looks]
     if with_goal:
-        looks.append(("median of the retrained reference on erased pictures", INK, "", "--"))
-    handles = [Line2D([], [], color=c, marker=m, linestyle=s, markersize=5, label=label) for label, c, m, s in looks]
+        goal = "median of erased pictures at the reference"
+        handles.append(Line2D([], [], color=INK, linewidth=1, linestyle="--", label=goal))
     axis.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, fontsize=8)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -32,7 +33,7 @@ def perturbed_panels(pairs: Mapping[str, Sequence[PicturePair]]) -> Figure:
             for row, picture in enumerate(rows):
                 _picture(block[row * columns + column], picture)
             if column < len(shown):
-                block[column].set_title(shown[column].caption.partition(",")[0], fontsize=7, fontweight="normal")
+                block[column].set_title(_largest(shown[column]), fontsize=7, fontweight="normal")
         for row, title in enumerate(ROWS):
             block[row * columns].set_ylabel(title, fontsize=8, color=INK)
         block[0].set_ylabel(f"{name}\n{ROWS[0]}", fontsize=8, color=INK)
@@ -41,6 +42,11 @@ def perturbed_panels(pairs: Mapping[str, Sequence[PicturePair]]) -> Figure:
 
 def _rows(pair: PicturePair) -> tuple[Array, Array, Array]:
     return pair.original, pair.perturbed, difference(pair)
+
+
+def _largest(pair: PicturePair) -> str:
+    change = np.abs(pair.perturbed.astype(np.int16) - pair.original.astype(np.int16))
+    return f"changed by up to {change.max()} of 255"
 
 
 def _picture(axis: Axes, picture: Array | None) -> None:

@@ -24,6 +24,13 @@ from expunge.evidence.report.projection import Projection
 Format = Literal["svg", "png"]
 FORMATS: tuple[str, ...] = get_args(Format)
 LETTERS = 15  # of a caption, per inch of width
+LOSS_CAPTION = (
+    "Losses of erased and of never-seen pictures; dotted lines are medians. The last bin holds all losses beyond it."
+)
+PAIR_CAPTION = (
+    "Training pictures that stay, and what the method trains on in their place; below them the difference, "
+    f"{AMPLIFY} times as strong."
+)
 PROJECTED: Mapping[Projection, str] = {
     "report": "principal components, then t-SNE",
     "tsne": "t-SNE of the features",
@@ -78,20 +85,12 @@ def _figures(data: FigureData) -> Iterator[tuple[str, Figure, str, str]]:
         figure, count = feature_panels(features, data.key, projection=data.projection)
         caption = _map_caption(data, count)
         yield "feature-map", figure, caption, f"{caption} Panels: {', '.join(features)}."
-    words = loss_words(data.views)
-    yield "losses", loss_panels(data.views), _loss_caption(), words
-    yield (
-        "overshoot",
-        overshoot_panel(data.lines, target=data.target),
-        _overshoot_caption(data),
-        overshoot_words(data.lines),
-    )
+    yield "losses", loss_panels(data.views), LOSS_CAPTION, loss_words(data.views)
+    figure = overshoot_panel(data.lines, target=data.target)
+    yield "overshoot", figure, _overshoot_caption(data), overshoot_words(data.lines)
     if data.pairs:
-        caption = (
-            "Training pictures that stay, and what the method trains on in their place; below them the difference, "
-            f"{AMPLIFY} times as strong."
-        )
-        yield "perturbed", perturbed_panels(data.pairs), caption, f"{caption} Runs: {', '.join(data.pairs)}."
+        words = f"{PAIR_CAPTION} Runs: {', '.join(data.pairs)}."
+        yield "perturbed", perturbed_panels(data.pairs), PAIR_CAPTION, words
 
 
 def _map_caption(data: FigureData, count: int) -> str:
@@ -104,18 +103,14 @@ def _map_caption(data: FigureData, count: int) -> str:
     return start + " The reference was trained on its own: how its groups lie apart can be compared, not where."
 
 
-def _loss_caption() -> str:
-    return (
-        "Losses of erased and of never-seen pictures; dotted lines are medians. The rightmost bin holds all "
-        "losses beyond it."
-    )
-
-
 def _overshoot_caption(data: FigureData) -> str:
     start = "Loss of every model: median (point), middle half (thick line), 5 to 95 % (thin line)."
     if not data.target:
         return start + " Without a retrained reference nobody can say where erased pictures should lie."
-    return start + " Erased pictures to the right of the grey band (the reference's middle half) were pushed too far."
+    return start + (
+        " Erased pictures whose median lies right of the dashed line were pushed past what retraining shows (grey: its "
+        "middle half); left of it, not far enough. Two retrained models differ a little, too."
+    )
 
 
 def _caption(figure: Figure, text: str) -> None:

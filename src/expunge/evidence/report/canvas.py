@@ -67,8 +67,9 @@ def panels(
     axes = list(figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).flat)
     for axis in axes[count:]:
         axis.remove()
-    for axis in axes[count - columns : count]:  # shared axes hide their numbers above a place that is now empty
-        axis.xaxis.set_tick_params(labelbottom=True)
+    if rows > 1:  # shared axes hide the numbers of all rows but the last, also above a place that is now empty
+        for axis in axes[:count]:
+            axis.xaxis.set_tick_params(labelbottom=True)
     return figure, axes[:count]
 
 

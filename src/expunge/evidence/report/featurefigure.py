@@ -1,12 +1,13 @@
 """The feature map as a figure: one panel a model, coloured by class (DLFD paper, figures 2 and 4).
 
-Features and class indices flow in, a figure or inline SVG flows out. Class names come from users and are drawn as plain text.
+Features and class indices flow in, a figure or inline SVG flows out. Class names come from users and are drawn as
+plain text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
@@ -30,15 +31,22 @@ class MapKey:
         classes: int [s], class of each picture.
         forget: bool [s], which of them are forget pictures.
         names: of the classes.
+        shapes: classes differ in shape too, not in colour alone.
     """
 
     classes: Array
     forget: Array
     names: Sequence[str]
+    shapes: bool = False
 
     def at(self, chosen: Array) -> MapKey:
         """The same for some of the pictures."""
-        return MapKey(self.classes[chosen], self.forget[chosen], self.names)
+        return replace(self, classes=self.classes[chosen], forget=self.forget[chosen])
+
+    def look(self, klass: int) -> tuple[str, str]:
+        """Colour and marker of a class."""
+        place = klass if self.shapes else klass // len(PALETTE)
+        return PALETTE[klass % len(PALETTE)], MARKERS[place % len(MARKERS)]
 
 
 def feature_figure(data: ReportData) -> Markup | None:
@@ -75,13 +83,9 @@ def feature_panels(
     return figure, len(chosen)
 
 
-def _look(klass: int) -> tuple[str, str]:
-    return PALETTE[klass % len(PALETTE)], MARKERS[klass // len(PALETTE) % len(MARKERS)]
-
-
 def _cloud(axis: Axes, points: Array, key: MapKey) -> None:
     for klass in np.unique(key.classes):
-        colour, marker = _look(int(klass))
+        colour, marker = key.look(int(klass))
         mine = key.classes == klass
         rest, erased = points[mine & ~key.forget], points[mine & key.forget]
         axis.plot(*rest.T, linestyle="", marker=marker, markersize=3, color=colour, alpha=0.55, mew=0)
@@ -94,7 +98,7 @@ def _cloud(axis: Axes, points: Array, key: MapKey) -> None:
 def _legend(key: MapKey) -> list[Line2D]:
     present = [int(klass) for klass in np.unique(key.classes)][:NAMED_CLASSES]
     names = {k: key.names[k] if k < len(key.names) else f"class {k}" for k in present}
-    handles = [_dot(*_look(klass), label=name[:24]) for klass, name in names.items()]
+    handles = [_dot(*key.look(klass), label=name[:24]) for klass, name in names.items()]
     return [*handles, _dot("white", "o", label="erased picture (outlined)", edge=INK)] if key.forget.any() else handles
 
 
