@@ -16,12 +16,24 @@ from typing import Any
 import typer.main
 
 from expunge.audits.registry import describe_audits
+from expunge.bench.cells import BenchTable
+from expunge.bench.pages import escaped, read_table, table_markdown, write_pages
+from expunge.bench.protocol import Protocol, protocol_names, read_protocol
+from expunge.bench.table import bench_table, fingerprint
 from expunge.cli.main import build
 from expunge.methods.registry import describe_methods
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/methods.md", "docs/audits.md", "docs/cli.md", "docs/benchmarks.md", "docs/dlfd.md")
+PAGES = (
+    "README.md",
+    "docs/methods.md",
+    "docs/audits.md",
+    "docs/cli.md",
+    "docs/benchmarks.md",
+    "docs/dlfd.md",
+    "docs/results/index.md",
+)
 DIRECTIONS = {"higher": "higher", "lower": "lower", "reference": "near the reference"}
 
 Card = Mapping[str, Any]
@@ -170,6 +182,44 @@ def _cell(rows: list[Card], key: tuple[str, str]) -> str:
     return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
+def benches() -> dict[str, Path]:
+    """Folders of bench results by `<protocol>-<size>`, which is also the name of their page."""
+    return {path.name: path for path in sorted((RESULTS / "bench").glob("*")) if path.is_dir()}
+
+
+def bench_of(name: str) -> tuple[Protocol, str]:
+    """The protocol and size that a folder of results is named after."""
+    for protocol in map(read_protocol, protocol_names()):
+        for size in protocol.sizes:
+            if name == f"{protocol.name}-{size}":
+                return protocol, size
+    raise ValueError(f"benchmarks/results/bench/{name}: expected <protocol>-<size>, of {', '.join(protocol_names())}")
+
+
+def current(name: str) -> BenchTable | None:
+    """The table that lies beside its results; None where there is none, or these results would give another one."""
+    made = read_table(benches()[name])
+    return made if made and made.raw == fingerprint(benches()[name], *bench_of(name)) else None
+
+
+def bench(name: str) -> str:
+    """The table of one bench; outdated where its results changed since."""
+    made = current(name)
+    return table_markdown(made) if made else "The table is older than its results."
+
+
+def bench_index() -> str:
+    """One row a page of results."""
+    rows: list[tuple[str, ...]] = []
+    for name in benches():
+        protocol, size = bench_of(name)
+        made = current(name)
+        tried = [row for row in made.rows if row.kind == "method"] if made else []
+        counts = f"{sum(row.state == 'done' for row in tried)} of {len(tried)}"
+        rows.append((f"[{escaped(protocol.title)}]({name}.md)", size, str(len(made.seeds) if made else 0), counts))
+    return table(("protocol", "size", "seeds", "methods done"), rows) if rows else "Nothing is recorded yet."
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "method pages": method_pages,
@@ -177,24 +227,53 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "measurements": measurements,
     "mufac": mufac,
+    "bench index": bench_index,
 }
 
 
+def block(name: str) -> str:
+    """What stands in a generated block; `bench NAME` is the table of a folder of results."""
+    return BLOCKS[name]() if name in BLOCKS else bench(name.removeprefix("bench "))
+
+
 def renewed(text: str) -> str:
-    """A page with its generated blocks written anew."""
+    """A page with its generated blocks written anew; what stands outside of them stays."""
 
-    def block(found: re.Match[str]) -> str:
-        return f"<!-- generated: {found[1]} -->\n\n{BLOCKS[found[1]]()}\n\n<!-- end of {found[1]} -->"
+    def written(found: re.Match[str]) -> str:
+        return f"<!-- generated: {found[1]} -->\n\n{block(found[1])}\n\n<!-- end of {found[1]} -->"
 
-    return re.sub(r"<!-- generated: (.+?) -->.*?<!-- end of \1 -->", block, text, flags=re.DOTALL)
+    return re.sub(r"<!-- generated: (.+?) -->.*?<!-- end of \1 -->", written, text, flags=re.DOTALL)
+
+
+def pages() -> dict[str, str]:
+    """Every page with generated blocks as it is now; a page of results that is not there yet begins with its title."""
+    found = {page: (ROOT / page).read_text() for page in PAGES}
+    for name in benches():
+        page, (protocol, size) = f"docs/results/{name}.md", bench_of(name)
+        begin = (
+            f"# {escaped(protocol.title)} ({size})\n\n<!-- generated: bench {name} --><!-- end of bench {name} -->\n"
+        )
+        found[page] = (ROOT / page).read_text() if (ROOT / page).exists() else begin
+    return found
 
 
 def stale() -> list[str]:
-    """Pages that do not say what the code says."""
-    return [page for page in PAGES if renewed(text := (ROOT / page).read_text()) != text]
+    """Pages that do not say what the code and the results say."""
+    outdated = {f"docs/results/{name}.md" for name in benches() if current(name) is None}
+    return [page for page, text in pages().items() if page in outdated or renewed(text) != text]
+
+
+def write() -> None:
+    """Make every table anew whose results changed, then every page that is stale."""
+    for name, folder in benches().items():
+        if current(name) is None:
+            write_pages(bench_table(folder, *bench_of(name)), folder)
+    for page in stale():
+        text = renewed(pages()[page])
+        (ROOT / page).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / page).write_text(text)
+        print(f"written: {page}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    for page in stale():
-        (ROOT / page).write_text(renewed((ROOT / page).read_text()))
-        print(f"written: {page}", file=sys.stderr)
+    write()

@@ -16,7 +16,7 @@ import typer.main
 from expunge.cli.main import build
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = [
     *PAGES,
     *(ROOT / name for name in ("pyproject.toml", "Makefile", "constraints.txt", ".ci/run")),
@@ -130,3 +130,41 @@ def forbidden(text: str) -> list[str]:
 def test_no_forbidden_words() -> None:
     assert {str(p.relative_to(ROOT)): words for p in TEXTS if (words := forbidden(p.read_text()))} == {}
     assert forbidden("a GDPR-compliant tool, see issue #7") == ["issue #", "GDPR-compliant"]
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The generator in a project of its own, with nothing measured yet."""
+    module = generator()
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "benchmarks" / "results")
+    monkeypatch.setattr(module, "PAGES", ("docs/results/index.md",))
+    (tmp_path / "docs" / "results").mkdir(parents=True)
+    index = "# Results\n\n<!-- generated: bench index -->\n\nNothing is recorded yet.\n\n<!-- end of bench index -->\n"
+    (tmp_path / "docs" / "results" / "index.md").write_text(index)
+    return module
+
+
+def test_pages_of_results_follow_the_results_and_keep_free_text(results: ModuleType, tmp_path: Path) -> None:
+    assert results.stale() == []
+    folder, page = results.RESULTS / "bench" / "mufac-age-cpu", tmp_path / "docs" / "results" / "mufac-age-cpu.md"
+    (folder / "seed-0").mkdir(parents=True)
+    assert results.stale() == ["docs/results/index.md", "docs/results/mufac-age-cpu.md"]
+    results.write()
+    assert results.stale() == []
+    assert page.read_text().startswith("# Age on MUFAC, clean protocol (cpu)\n")
+    assert "(mufac-age-cpu.md)" in (page.parent / "index.md").read_text()
+    page.write_text(page.read_text() + "\nOur reading.\n")
+    assert results.stale() == []
+    (folder / "seed-0" / "original.json").write_text("{}")
+    assert "docs/results/mufac-age-cpu.md" in results.stale(), "a result that the table does not know"
+    results.write()
+    assert results.stale() == [] and page.read_text().endswith("\nOur reading.\n")
+    page.write_text(page.read_text().replace("not run", "first"))
+    assert results.stale() == ["docs/results/mufac-age-cpu.md"]
+
+
+def test_a_folder_of_results_without_a_protocol_is_refused(results: ModuleType) -> None:
+    (results.RESULTS / "bench" / "magic-cpu").mkdir(parents=True)
+    with pytest.raises(ValueError, match="magic-cpu: expected <protocol>-<size>"):
+        results.stale()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from expunge.bench.cells import Comparison, Row
-from expunge.bench.columns import COLUMNS
+from expunge.bench.columns import COLUMNS, MEASURED
 from expunge.bench.measured import FLOOR, SeedRows
 from expunge.bench.protocol import Forget, Protocol
 from expunge.bench.summary import LEVEL, competing, seeds_said
 from expunge.types import SPLITS
 
 MARK = "\N{BLACK STAR}"
-ENGINE = ("device", "precision", "channels_last")
 
 
 def interval_words(seeds: Sequence[SeedRows], draws: int) -> str:
@@ -22,12 +21,12 @@ def interval_words(seeds: Sequence[SeedRows], draws: int) -> str:
     drawn = f"{draws:,} bootstrap draws of {_drawn(seeds)}"
     if len(seeds) == 1:
         return (
-            f"One seed ({seeds[0].seed}). In brackets: 95 % intervals from {drawn}; how much another split, other "
+            f"One seed ({seeds[0].seed}). Intervals are 95 % intervals from {drawn}; what another split, other "
             "forgotten people or another training would change is not in them."
         )
     return (
-        f"Means over {len(seeds)} seeds ({', '.join(str(one.seed) for one in seeds)}). In brackets: 95 % intervals for "
-        f"the mean over seeds (Student's t, n = {len(seeds)} seeds); a seed covers splits, forgotten pictures, "
+        f"Means over {len(seeds)} seeds ({', '.join(str(one.seed) for one in seeds)}). Intervals are 95 % intervals "
+        f"for the mean over seeds (Student's t, n = {len(seeds)} seeds); a seed covers splits, forgotten pictures, "
         "initialisation and order. Seconds and speed-up: median, and range over seeds."
     )
 
@@ -121,6 +120,8 @@ def _marks(
         f"draws, two-sided, Holm over {len(ranked) - 1} comparisons at {LEVEL:g}). The test draws {_drawn(seeds)}, not "
         "trainings: it does not say what another run with another seed would give."
     )
+    if 2 / (draws + 1) * (len(ranked) - 1) > LEVEL:
+        yield f"Caution: {draws:,} draws are too few to find any difference significant among so many comparisons."
     aside = [row.name for row in rows if row.kind == "method" and row.name not in ranked]
     if aside:
         yield f"Not compared, for a seed is missing or no weight was changed: {_named(aside)}."
@@ -152,16 +153,24 @@ def _originals(seeds: Sequence[SeedRows]) -> Iterator[str]:
 
 def _engines(seeds: Sequence[SeedRows]) -> Iterator[str]:
     used: dict[str, set[int]] = {}
+    threads = set()
     for one in seeds:
         for facts in one.facts.values():
-            engine: Mapping[str, object] = facts.get("engine") or {}
+            engine: Mapping[str, object] = facts["engine"]
             words = f"{engine.get('device')} {engine.get('precision')}, channels_last {engine.get('channels_last')}"
             used.setdefault(words, set()).add(one.seed)
+            threads |= {engine.get("threads")} if facts["kind"] == "method" else set()
     if len(used) == 1:
         yield f"Computed on {next(iter(used))}."
     elif used:
         told = "; ".join(f"{words} ({seeds_said(sorted(where))})" for words, where in sorted(used.items()))
         yield f"Caution: rows were computed in different ways, so that their seconds cannot be compared: {told}."
+    if len(threads) > 1:
+        yield f"Caution: methods ran on {_listed(threads)} threads; compare their speed-ups, not their seconds."
+
+
+def _listed(values: Collection[object]) -> str:
+    return " and ".join(sorted(map(str, values)))
 
 
 def _failed(seeds: Sequence[SeedRows]) -> Iterator[str]:
@@ -172,14 +181,10 @@ def _failed(seeds: Sequence[SeedRows]) -> Iterator[str]:
 
 
 def _inestimable(rows: Sequence[Row]) -> Iterator[str]:
-    reasons = {
-        (column.title, row.cells[column.name].why_not)
-        for row in rows
-        if row.kind == "original" and row.seeds
-        for column in COLUMNS
-    }
-    for title, reason in sorted(pair for pair in reasons if pair[1]):
-        yield f"No {title}: {reason}."
+    for row in rows:
+        for column in COLUMNS if row.kind == "retrained" and row.seeds else ():
+            if column.name in MEASURED and row.cells[column.name].why_not:
+                yield f"No {column.title}: {row.cells[column.name].why_not}."
 
 
 def _prices(rows: Sequence[Row]) -> Iterator[str]:

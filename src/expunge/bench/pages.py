@@ -12,6 +12,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from expunge.app.rundir import write_whole
 from expunge.bench.cells import BenchTable, Cell, Comparison, Row
 from expunge.bench.columns import Column
+from expunge.bench.measured import NOT_RUN
 from expunge.bench.notes import MARK
 from expunge.errors import DataError
 from expunge.evidence.report.words import bounds, counted, number
@@ -85,7 +86,7 @@ def said(cell: Cell, column: Column) -> tuple[str, str]:
         ('0.536', '0.500 to 0.570')
     """
     if cell.value is None:
-        known = cell.why_not if len(cell.why_not) < 24 else ""  # longer reasons stand in the notes
+        known = cell.why_not if len(cell.why_not) <= len(NOT_RUN) else ""  # longer reasons stand in the notes
         return known or DASH, ""
     star = f" {MARK}" if cell.marked else ""
     if column.form == "number":

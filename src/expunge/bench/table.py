@@ -25,20 +25,21 @@ from expunge.bench.summary import compared, marked, table_rows
 from expunge.methods.registry import resolve_method
 
 FORMAT = 1  # of a table: raised where the same results would give another one
-DRAWS = 1000
+DRAWS, DRAWS_PER_METHOD = 1000, 60  # with fewer per method no p-value could pass Holm's first step at .05
 SEED = "seed-"
 
 
-def bench_table(out: Path, protocol: Protocol, size: str, *, draws: int = DRAWS) -> BenchTable:
+def bench_table(out: Path, protocol: Protocol, size: str, *, draws: int | None = None) -> BenchTable:
     """The table of a protocol and size.
 
     Args:
         out: folder with `seed-0/`, `seed-1/` ... protocol, size: as it was run.
-        draws: bootstrap resamples of people (else of pictures).
+        draws: bootstrap resamples of people (else of pictures); enough for the number of methods where not given.
 
     Raises:
         DataError: results that cannot be read.
     """
+    draws = draws or enough_draws(protocol)
     numbers = dict.fromkeys([*protocol.seeds, *sorted(_there(out))])
     with threadpool_limits(limits=1):  # matrices are small: threads waiting for each other triple the time
         found = [measure_seed(RawFolder(out / f"{SEED}{n}"), protocol, size, n, draws=draws) for n in numbers]
@@ -60,14 +61,20 @@ def bench_table(out: Path, protocol: Protocol, size: str, *, draws: int = DRAWS)
     )
 
 
-def fingerprint(out: Path, protocol: Protocol, size: str, *, draws: int = DRAWS) -> str:
+def fingerprint(out: Path, protocol: Protocol, size: str, *, draws: int | None = None) -> str:
     """Of all that a table is made from: it tells in a moment whether a table is still the table of its results."""
+    draws = draws or enough_draws(protocol)
     settings = [plain(asdict(resolve_method(entry.method, entry.set)[1])) for entry in protocol.methods]
     told = [FORMAT, draws, protocol.model_dump(mode="json"), size, settings]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for path in _files(out):
         digest.update(path.relative_to(out).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def enough_draws(protocol: Protocol) -> int:
+    """So many bootstrap draws that every method could be told from the best one."""
+    return max(DRAWS, DRAWS_PER_METHOD * len(protocol.methods))
 
 
 def _there(out: Path) -> Iterable[int]:
