@@ -13,7 +13,9 @@ from pathlib import Path
 from expunge.app.desk import Desk, ProgressReport
 from expunge.app.rundir import write_whole
 from expunge.bench.jobs import Job, Place, done, plan
+from expunge.bench.pages import write_pages
 from expunge.bench.protocol import Protocol, read_protocol
+from expunge.bench.table import bench_table
 from expunge.bench.workers import Workers
 from expunge.engine.settings import EngineSettings, decide
 from expunge.errors import InputError, Interrupted
@@ -89,7 +91,7 @@ def run_bench(bench: BenchSettings, *, desk: Desk) -> BenchResult:
     if missing := [f"{job.row} (seed {job.seed})" for stage in stages for job in stage if not done(job, place)]:
         shown = ", ".join(missing[:SHOWN]) + (" ..." if len(missing) > SHOWN else "")
         raise Interrupted(f"{len(missing)} rows are missing: {shown}; run the same command again to continue")
-    return BenchResult(place.out, write_tables(place.out, protocol, bench.size))
+    return BenchResult(place.out, write_pages(bench_table(place.out, protocol, bench.size), place.out))
 
 
 def planned(bench: BenchSettings, protocol: Protocol) -> list[list[Job]]:
@@ -135,7 +137,3 @@ def _among(flag: str, names: list[str] | tuple[str, ...], known: list[str]) -> N
     for name in names:
         if name not in known:
             raise InputError(flag, expected=f"one of {', '.join(known)}", came=repr(name))
-
-
-def write_tables(out: Path, protocol: Protocol, size: str) -> tuple[Path, ...]:
-    return ()

@@ -65,16 +65,16 @@ class DLFD:
     """
 
     epochs: float = 2.0
-    lr: float = 0.1
+    lr: float = 0.026
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 64
     transport_batch: int = 64
-    radius: float = 2 / 255
+    radius: float = 0.5 / 255
     inner_steps: int = 1
-    transport_weight: float = 3.0
+    transport_weight: float = 0.67
     class_weight_start: float = 0.0
-    class_weight_end: float = 1.0
-    clean_share: float = 0.5
+    class_weight_end: float = 4.6
+    clean_share: float = 0.2
     features: Literal["penultimate", "logits"] = "penultimate"
     solver: Solver = "auto"
     eta: float = 0.05
@@ -91,6 +91,8 @@ PAPER = DLFD(
     schedule="constant",
     radius=2 / 255,
     inner_steps=15,
+    transport_weight=3.0,
+    class_weight_end=1.0,
     clean_share=0.0,
     target="half",
     tolerance=0.05,

@@ -28,7 +28,7 @@ class NegGrad:
     """
 
     epochs: float = 1.0
-    lr: float = 0.003
+    lr: float = 0.0026
     batch_size: int = 64
     weight_decay: float = 0.0
 
