@@ -71,13 +71,13 @@ def run_bench(bench: BenchSettings, *, desk: Desk) -> BenchResult:
     stages = planned(bench, protocol)
     place = place_of(bench, protocol)
     settings = _settings(bench, place)
-    todo = [[job for job in stage if not done(job, place, retry=bench.retry)] for stage in stages]
-    total = sum(map(len, todo))
+    missing_rows = [[job for job in stage if not done(job, place, retry=bench.retry)] for stage in stages]
+    total = sum(map(len, missing_rows))
     desk.say(f"{sum(map(len, stages))} rows, {total} of them to be done")
     problems: list[str] = []
     before = 0
     desk.stage(protocol.title)
-    for stage in todo:
+    for stage in missing_rows:
 
         def report(count: int, rate: float, before: int = before) -> None:
             desk.progress(ProgressReport("rows", before + count, total, rate, None, {}))
