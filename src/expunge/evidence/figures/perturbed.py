@@ -19,7 +19,7 @@ ROWS = ("original", "as trained on", f"difference\nx {AMPLIFY}")
 
 
 def perturbed_panels(pairs: Mapping[str, Sequence[PicturePair]]) -> Figure:
-    """Three rows a run: originals, what the model was trained on in their place, and the difference.
+    """Three rows a run: originals (with their largest change), what the model is trained on, and the difference.
 
     Args:
         pairs: at least one pair of every run, by what the reader calls the run.
@@ -46,7 +46,7 @@ def _rows(pair: PicturePair) -> tuple[Array, Array, Array]:
 
 def _largest(pair: PicturePair) -> str:
     change = np.abs(pair.perturbed.astype(np.int16) - pair.original.astype(np.int16))
-    return f"changed by up to {change.max()} of 255"
+    return f"up to {change.max()} of 255"
 
 
 def _picture(axis: Axes, picture: Array | None) -> None:

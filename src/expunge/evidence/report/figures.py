@@ -54,7 +54,10 @@ def loss_panels(views: Mapping[str, ModelView]) -> Figure:
         axis.set_title(title)
     for axis in axes[::ACROSS]:
         axis.set_ylabel("share of pictures, %")
-    axes[0].legend(loc="upper right", fontsize=8)
+    # a broken model has no losses to label
+    labelled = next((axis for axis in axes if axis.get_legend_handles_labels()[0]), None)
+    if labelled is not None:
+        labelled.legend(loc="upper right", fontsize=8)
     return figure
 
 
