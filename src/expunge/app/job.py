@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from expunge.data.published import published_columns
 from expunge.engine.settings import EngineSettings
 from expunge.types import Augmentation, Optimizer, TrainRecipe
 
@@ -45,7 +46,13 @@ class Part(BaseModel):
 class DataJob(Part):
     """Where the pictures are and what their columns mean."""
 
-    path: Annotated[Name, Flag("--data", "Parquet, image folder, CSV of paths, saved dataset, or hub:OWNER/NAME.")]
+    path: Annotated[
+        Name,
+        Flag(
+            "--data",
+            "Parquet, image folder, CSV of paths, saved dataset, hub:OWNER/NAME, or mufac:, raf-db:, mucac:PATH.",
+        ),
+    ]
     image: Annotated[Name, Flag("--image", "Column of the pictures.")] = "image"
     labels: Annotated[
         tuple[Name, ...], Field(min_length=1), Flag("--label", "Label column; repeat for several attributes.")
@@ -71,6 +78,13 @@ class DataJob(Part):
     skip_unreadable: Annotated[
         bool, Flag("--skip-unreadable", "Leave out pictures that cannot be read; they are counted and listed.")
     ] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_columns(cls, raw: Any) -> Any:
+        """A data set in its published layout has columns of known names; what is given goes before."""
+        known = published_columns(raw["path"]) if isinstance(raw, dict) and isinstance(raw.get("path"), str) else {}
+        return known | raw if known else raw
 
 
 Normalise = Annotated[

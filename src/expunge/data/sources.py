@@ -17,6 +17,7 @@ import torch
 from expunge.data.columns import Codes, assign_roles, encode_labels, picture_ids, texts
 from expunge.data.dataset import Dataset, assemble
 from expunge.data.encoded import TablePictures
+from expunge.data.published import published_parts
 from expunge.data.store import MEMORY_BYTES, PictureStore, Progress, open_store
 from expunge.data.tables import Part, dataset_parts, open_parts
 from expunge.errors import DataError
@@ -32,7 +33,8 @@ class DataSpec:
 
     Args:
         path: a parquet file or a folder of them, a folder of pictures (labels from `metadata.csv`, else from folder
-            names), a CSV whose image column holds paths, a folder written by `save_to_disk`, or `hub:OWNER/NAME`.
+            names), a CSV whose image column holds paths, a folder written by `save_to_disk`, `hub:OWNER/NAME`, or a
+            data set in its published layout (`mufac:PATH`, see `published.LAYOUTS`).
         image: name of the image column (encoded pictures or paths; `file_name` of a `metadata.csv` is called `image`).
         labels: names of the label columns, one per attribute.
         subject: column that says whose picture it is, or None.
@@ -86,7 +88,7 @@ def read_dataset(
         DataError: anything about the data that is not as it must be, in one line.
     """
     store = _StoreSettings(size, channels, cache, memory_bytes, progress)
-    return _build(open_parts(spec.path, config=spec.config), spec, store)
+    return _build(published_parts(spec.path) or open_parts(spec.path, config=spec.config), spec, store)
 
 
 def from_datasets(
