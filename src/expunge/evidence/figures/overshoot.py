@@ -1,7 +1,7 @@
 """The over-shoot figure: how far each model's forget losses are pushed, beside what a retrained model shows.
 
 Losses flow in, quantiles and a figure flow out. Error maximisation raises the loss on forget pictures past the loss
-on pictures that were never seen, and that is as telling as a loss that stayed too low (DLFD paper, introduction).
+on pictures that were never seen, and that is as telling as a loss that stayed too low.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Perturbed pictures beside their originals as a figure (DLFD paper, figure 3); for those who may see faces.
+"""Perturbed pictures beside their originals as a figure, as Choi and Na 2025 show them; for those who may see faces.
 
 Pairs of uint8 pictures flow in, a figure flows out.
 """
