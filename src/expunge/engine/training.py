@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,10 +25,18 @@ from expunge.engine.settings import EngineSettings
 from expunge.engine.streams import Stream, batch_seed
 from expunge.errors import MethodError
 from expunge.functional.seeding import derive_seed
-from expunge.methods.phases import Batch, Labelled, PhaseResult, Train
+from expunge.methods.phases import Batch, Labelled, PhaseResult, Train, planned_steps
 from expunge.models.classifier import PixelClassifier, inference_mode_of
 
 Weights = dict[str, Tensor]
+
+
+def untrained(model: nn.Module) -> Iterator[nn.Module]:
+    """All modules that hold tensors of their own, none of which asks for a gradient."""
+    for module in model.modules():
+        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if own and not any(tensor.requires_grad for tensor in own):
+            yield module
 
 
 @dataclass
@@ -129,8 +137,8 @@ class Trainer:
         if self.phase.steps is not None:
             return self.phase.steps
         source = self.phase.sources[self.phase.epoch_of]
-        per_epoch = len(source.pictures) / (source.batch_size * self.settings.accumulate)
-        return max(1, round((self.phase.epochs or 0) * per_epoch))
+        per_step = source.batch_size * self.settings.accumulate
+        return planned_steps(self.phase.epochs or 0, len(source.pictures), per_step)
 
     def _parameters(self) -> list[nn.Parameter]:
         chosen = self.phase.parameters
@@ -139,8 +147,7 @@ class Trainer:
     def _one_step(self) -> None:
         # dropout and friends draw from torch's global generator; seeded per step, resume needs no saved state
         torch.manual_seed(derive_seed(self.settings.seed, self.phase.name, "global", self.step))
-        if self.wrapped.training != self.phase.train_mode or self.step == 0:
-            self.wrapped.train(self.phase.train_mode)
+        self._set_modes()
         lr = learning_rate(self.phase.optimizer, self.step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -157,6 +164,13 @@ class Trainer:
         self.budget.steps += 1
         source = self.phase.sources[self.phase.epoch_of]
         self.costs.pictures += source.batch_size * self.settings.accumulate
+
+    def _set_modes(self) -> None:
+        # at every step: a loss may have changed them, and a resumed run starts in the middle
+        self.wrapped.train(self.phase.train_mode)
+        if self.phase.parameters is not None and self.phase.freeze_statistics:
+            for module in untrained(self.model):
+                module.training = False  # of this module alone: its parts answer for themselves
 
     def _micro_batches(self) -> range:
         # micro-batches are the same whatever the number of processes; they are dealt out in turn

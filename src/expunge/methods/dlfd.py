@@ -18,6 +18,7 @@ from expunge.functional.losses import mean_loss, per_example_loss
 from expunge.functional.ot import Solver, transport
 from expunge.functional.perturb import ascend
 from expunge.functional.seeding import generator
+from expunge.methods.cost import Passes, Sizes, looks_in, steps_of
 from expunge.methods.phases import Batch, Context, Loss, Phases, Probe, Source, Train, unwrap
 from expunge.models.classifier import PixelClassifier, frozen, inference_mode_of
 from expunge.models.predict import predict
@@ -56,8 +57,9 @@ class DLFD:
         probe_size: most pictures of forget and of tuning in a look.
         augment: change retain pictures at random as in training.
 
-    Cost: per retain picture one forward and backward pass for training, one forward pass and one input gradient for
-    every inner step; one forward pass per forget picture in a batch.
+    Cost: one forward and one backward pass per retain picture; per perturbed picture, one forward pass and one input
+    gradient for every inner step; one forward pass per forget picture in a batch, and per picture in a look. At most
+    so: once the target is reached nothing is perturbed.
     Fails when: the box is large: the perturbed pictures then act as adversarial examples and utility collapses.
     Source: Choi and Na, AAAI 2025 (arXiv 2409.14747), objective and algorithm of DLFD.
     Differs from the paper: a trust region small against the picture's contrast, clean pictures mixed in, a restart
@@ -117,6 +119,16 @@ def dlfd(config: DLFD, context: Context) -> Phases:
         epochs=config.epochs,
         probe=forgetting_probe(config, task, context.seed) if config.probe_every else None,
     )
+
+
+def cost(config: DLFD, sizes: Sizes) -> Passes:
+    """What the phase shows to networks where the target is never reached."""
+    size, forget = min(config.batch_size, sizes.retain), min(config.transport_batch, sizes.forget)
+    steps = steps_of(sizes.retain, config.batch_size, config.epochs)
+    inner = steps * config.inner_steps * (size - round(config.clean_share * size))
+    look = min(config.probe_size, sizes.forget) + min(config.probe_size, sizes.tuning)
+    probes = look * looks_in(steps, config.probe_every) if config.probe_every else 0
+    return Passes(forward=steps * (size + forget) + inner + probes, backward=steps * size, inputs=inner)
 
 
 def distancing_loss(config: DLFD) -> Loss:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from expunge.functional.forgetting import published_forgetting_score
 from expunge.functional.losses import correct, mean_loss, per_example_loss
+from expunge.methods.cost import Passes, Sizes, looks_in
 from expunge.methods.phases import Batch, Context, Loss, Phases, Probe, Source, Train, unwrap
 from expunge.models.classifier import PixelClassifier, frozen
 from expunge.models.predict import predict
@@ -44,7 +45,8 @@ class PublishedDLFD:
 
     Cost: one training pass per retain picture, one forward pass and one input gradient per inner step, and a forward
     pass over all forget and tuning pictures per step. (The published code does three forward passes and a parameter
-    backward pass per inner step, and looks at the retain set too; neither changes its result, both are left out.)
+    backward pass per inner step, and looks at the retain set too; neither changes its result, both are left out.) At
+    most so: it stops perturbing below the threshold.
     Fails when: the model needs more than what survives the clip; batch norm is in training mode for one step only.
     Source: unlearn/dlfd.py of the published code; settings of its age notebook.
     Differs from the published code: stops and selects on tuning non-members, not on the pictures that it reports.
@@ -64,8 +66,7 @@ class PublishedDLFD:
 def dlfd_published(config: PublishedDLFD, context: Context) -> Phases:
     """One pass over the retain set; the best weights by tuning accuracy are kept, as the published loop does."""
     task = context.task
-    size = min(config.batch_size, len(task.retain), len(task.forget))
-    steps = max(2, len(task.retain) // size)  # a last, smaller batch is skipped there too
+    size, steps = _shape(config, len(task.retain), len(task.forget))
     yield Train(
         "published",
         {
@@ -78,6 +79,20 @@ def dlfd_published(config: PublishedDLFD, context: Context) -> Phases:
         steps=steps,
         probe=_published_probe(config, task),
     )
+
+
+def cost(config: PublishedDLFD, sizes: Sizes) -> Passes:
+    """What the phase shows to networks where the score never falls below the threshold."""
+    size, steps = _shape(config, sizes.retain, sizes.forget)
+    inner = steps * size * config.inner_steps
+    probes = looks_in(steps, config.probe_every, start=1) * (sizes.forget + sizes.tuning)
+    return Passes(forward=steps * size + inner + probes, backward=steps * size, inputs=inner)
+
+
+def _shape(config: PublishedDLFD, retain: int, forget: int) -> tuple[int, int]:
+    """Pictures in a batch, and the number of batches."""
+    size = min(config.batch_size, retain, forget)
+    return size, max(2, retain // size)  # a last, smaller batch is skipped there too
 
 
 def published_loss(config: PublishedDLFD, steps: int) -> Loss:

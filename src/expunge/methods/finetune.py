@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from expunge.methods.cost import Passes, Sizes, training
 from expunge.methods.phases import Context, Phases, Source, Train, classification
 from expunge.types import Augmentation, Optimizer
 
@@ -49,3 +50,8 @@ def finetune(config: FineTune, context: Context) -> Phases:
         Optimizer(lr=config.lr, schedule=config.schedule, weight_decay=config.weight_decay),
         epochs=config.epochs,
     )
+
+
+def cost(config: FineTune, sizes: Sizes) -> Passes:
+    """What the phase shows to networks."""
+    return training(sizes.retain, config.batch_size, config.epochs)

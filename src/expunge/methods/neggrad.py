@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from expunge.methods.cost import Passes, Sizes, training
 from expunge.methods.phases import Batch, Context, Phases, Source, Train, classification
 from expunge.types import Optimizer
 
@@ -49,3 +50,8 @@ def neggrad(config: NegGrad, context: Context) -> Phases:
         Optimizer(lr=config.lr, weight_decay=config.weight_decay),
         epochs=config.epochs,
     )
+
+
+def cost(config: NegGrad, sizes: Sizes) -> Passes:
+    """What the phase shows to networks."""
+    return training(sizes.forget, config.batch_size, config.epochs)

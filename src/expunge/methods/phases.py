@@ -96,11 +96,13 @@ class Train:
         optimizer: how it is stepped.
         epochs, steps: length of the phase; exactly one is given.
         first_step: position in the streams to start at (continue another phase's epoch).
-        parameters: which parameters are trained; all where None. The others are frozen.
+        parameters: which parameters are trained; all where None. The others are frozen, and layers none of whose own
+            parameters is trained run in inference mode, so that their running statistics stay as they are.
         inputs: tensors to be learned instead of parameters; the result carries them back. The loss
             reads them from `batch.parts` under their names (as `Labelled(x=tensor, y=empty)`).
         probe: measurements, stop rule and best-weights rule.
         train_mode: False runs with batch norm and dropout in inference mode.
+        freeze_statistics: False leaves the mode of frozen layers to `train_mode` too, as some published code does.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Train:
     inputs: Mapping[str, Tensor] | None = None
     probe: Probe | None = None
     train_mode: bool = True
+    freeze_statistics: bool = True
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,16 @@ def classification(name: str) -> Loss:
         return mean_loss(model(part.x), part.y, sizes=unwrap(model).spec.sizes)
 
     return loss
+
+
+def planned_steps(epochs: float, pictures: int, batch_size: int) -> int:
+    """Optimizer steps that `epochs` passes over so many pictures take: a rounded number of whole batches, at least 1.
+
+    Example:
+        >>> planned_steps(2, pictures=100, batch_size=64)
+        3
+    """
+    return max(1, round(epochs * (pictures / batch_size)))
 
 
 def training_phase(recipe: TrainRecipe, pictures: PictureSet) -> Train:

@@ -14,21 +14,22 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from expunge.errors import MethodError
-from expunge.methods.dlfd import DLFD, PAPER, dlfd
-from expunge.methods.dlfd_published import PublishedDLFD, dlfd_published
-from expunge.methods.finetune import FineTune, finetune
-from expunge.methods.neggrad import NegGrad, neggrad
+from expunge.methods import dlfd, dlfd_published, finetune, neggrad, retrain
+from expunge.methods.cost import Passes, Sizes
 from expunge.methods.phases import Context, Phases
-from expunge.methods.retrain import Retrain, retrain
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method: its name (a preset's after a colon), default configuration and generator of phases."""
+    """A method: its name (a preset's after a colon), default configuration, generator of phases, and what these cost.
+
+    Where a stop rule may end a phase early, `cost` is the upper bound.
+    """
 
     name: str
     config: Any
     phases: Callable[[Any, Context], Phases]
+    cost: Callable[[Any, Sizes], Passes] | None = None
 
     @property
     def card(self) -> dict[str, str]:
@@ -39,12 +40,12 @@ class Method:
 METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
-        Method("retrain", Retrain(), retrain),
-        Method("finetune", FineTune(), finetune),
-        Method("neggrad", NegGrad(), neggrad),
-        Method("dlfd", DLFD(), dlfd),
-        Method("dlfd:paper", PAPER, dlfd),
-        Method("dlfd:published", PublishedDLFD(), dlfd_published),
+        Method("retrain", retrain.Retrain(), retrain.retrain, retrain.cost),
+        Method("finetune", finetune.FineTune(), finetune.finetune, finetune.cost),
+        Method("neggrad", neggrad.NegGrad(), neggrad.neggrad, neggrad.cost),
+        Method("dlfd", dlfd.DLFD(), dlfd.dlfd, dlfd.cost),
+        Method("dlfd:paper", dlfd.PAPER, dlfd.dlfd, dlfd.cost),
+        Method("dlfd:published", dlfd_published.PublishedDLFD(), dlfd_published.dlfd_published, dlfd_published.cost),
     )
 }
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from expunge.errors import Unavailable
+from expunge.methods.cost import Passes, Sizes, training
 from expunge.methods.phases import Context, Edit, Phases, training_phase
 from expunge.models.classifier import PixelClassifier
+from expunge.types import TrainRecipe
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Retrain:
     Args:
         epochs: passes over the retain set; None takes the recipe's own number.
 
-    Cost: as the original training, times the share of pictures retained.
+    Cost: one forward and one backward pass per retain picture and epoch: the original training, times the share of
+    pictures retained.
     Fails when: the recipe of the original is not known.
     Source: the definition of unlearning itself (Cao and Yang 2015; Bourtoule et al. 2021).
     """
@@ -28,9 +31,7 @@ class Retrain:
 
 def retrain(config: Retrain, context: Context) -> Phases:
     """Reinitialise, then train by the recipe."""
-    if context.recipe is None:
-        raise Unavailable("retrain: no recipe: nobody said how the original was trained; give a recipe in the job")
-    recipe = context.recipe if config.epochs is None else replace(context.recipe, epochs=config.epochs)
+    recipe = _recipe(config, context.recipe)
 
     def reinitialise(model: PixelClassifier) -> None:
         with torch.no_grad():
@@ -38,3 +39,19 @@ def retrain(config: Retrain, context: Context) -> Phases:
 
     yield Edit("reinitialise", reinitialise)
     yield training_phase(recipe, context.task.retain)
+
+
+def cost(config: Retrain, sizes: Sizes) -> Passes:
+    """What the training shows to networks.
+
+    Raises:
+        Unavailable: nobody knows the recipe.
+    """
+    recipe = _recipe(config, sizes.recipe)
+    return training(sizes.retain, recipe.batch_size, recipe.epochs)
+
+
+def _recipe(config: Retrain, known: TrainRecipe | None) -> TrainRecipe:
+    if known is None:
+        raise Unavailable("retrain: no recipe: nobody said how the original was trained; give a recipe in the job")
+    return known if config.epochs is None else replace(known, epochs=config.epochs)
