@@ -10,7 +10,7 @@ SURFACE = {
     "ErasureRequest": ["subjects", "pictures"],
     "ErasureResult": None,
     "ExpungeError": None,
-    "Run": ["path", "job", "metrics"],
+    "Run": ["path", "job", "metrics", "factory"],
     "audit": [
         *("model", "data", "request", "original", "references", "columns", "preprocessing", "head", "near_copies"),
         *("seed", "engine", "desk"),
@@ -20,7 +20,7 @@ SURFACE = {
         *("factory", "columns", "preprocessing", "head", "near_copies", "seed", "engine", "desk"),
     ],
     "errors": None,
-    "load_run": ["path"],
+    "load_run": ["path", "factory"],
 }
 ERRORS = {
     *("DataError", "ExpungeError", "InputError", "Interrupted", "MethodError", "ModelError", "RequestError"),

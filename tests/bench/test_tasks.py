@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from expunge.bench.protocol import Forget, read_protocol
@@ -57,3 +60,16 @@ def test_pictures_and_counts_of_people() -> None:
     assert len(owners) == 3 and len(picked) == 12
     with pytest.raises(InputError, match="fewer than all 10"):
         chosen(Forget(kind="count", count=10), train, 0)
+
+
+def test_published_lists_keep_their_copies() -> None:
+    found = read_protocol("mufac-age-published")
+    faces = Path(os.environ.get("EXPUNGE_FACES", "../shared/faces"))
+    if not (faces / "mufac_published.csv").exists():
+        pytest.skip(f"no real faces in {faces}")
+    size = found.sizes["cpu"].model_copy(update={"side": 8})
+    with tempfile.TemporaryDirectory() as cache:
+        bench = bench_task(found, size, 0, path=faces, cache=Path(cache))
+    task, files = bench.task, bench.trained
+    assert (len(task.forget), len(task.retain), len(files)) == (1500, 8525, 10025)
+    assert len({pixels.numpy().tobytes() for pixels in task.forget.pixels(torch.arange(1500))}) < 1100

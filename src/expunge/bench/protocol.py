@@ -30,22 +30,24 @@ class Data(Part):
     """Which pictures.
 
     Args:
-        file: parquet below the folder of faces, or the layout that `--data` must have (`mufac:`, `raf-db:`, `mucac:`).
-        lists: CSV of published lists beside it, whose rows point at its pictures; copies stay copies.
+        file: what is read, below the folder of faces.
+        layout: published layout of it (`mufac`, `raf-db`, `mucac`, `mufac-lists`), where it is no plain table.
         labels, subject: columns.
         group: column whose values stay together where seeds other than 0 draw splits anew; None keeps the column
             `split` for all seeds.
     """
 
     file: str
-    lists: str | None = None
+    layout: Literal["", "mufac", "mufac-lists", "raf-db", "mucac"] = ""
     labels: tuple[str, ...]
     subject: str | None = None
     group: str | None = None
 
 
 class Forget(Part):
-    """Who is forgotten: whole people until a share of the training pictures, pictures at random, or k whole people."""
+    """Who is forgotten: whole people until a share of the training pictures, pictures at random, k whole people, or
+    whom the literature forgets on a published layout (then nothing is drawn, and copies stay where the lists put them).
+    """
 
     kind: Literal["people", "pictures", "count", "published"]
     share: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from expunge.app.measure import plain
 from expunge.bench.protocol import Forget, Protocol, Size
-from expunge.data.dataset import assemble
-from expunge.data.requests import ErasureRequest, Resolution, resolve
+from expunge.data.dataset import Dataset, assemble
+from expunge.data.published import published_columns, published_forget
+from expunge.data.requests import ErasureRequest, RequestFindings, Resolution, resolve
 from expunge.data.sources import DataSpec, read_dataset
 from expunge.data.splits import draw_forget_people, draw_roles
 from expunge.data.store import PictureStore
@@ -79,14 +81,29 @@ def bench_task(protocol: Protocol, size: Size, seed: int, *, path: Path, cache: 
         DataError: the data is not what the protocol says.
     """
     columns = protocol.data
-    spec = DataSpec(path=str(path), labels=columns.labels, subject=columns.subject, split="split")
+    where = f"{columns.layout}:{path}" if columns.layout else str(path)
+    unique = published_columns(where).get("id")
+    spec = DataSpec(path=where, labels=columns.labels, subject=columns.subject, split="split", id=unique)
     data = read_dataset(spec, size=(size.side, size.side), cache=cache)
     if columns.group is not None and seed != 0:
         roles = draw_roles(data.columns[columns.group].tolist(), seed=seed)
         data = assemble(data.pictures, roles, columns=data.columns)
     train = data.role("train")
+    if protocol.forget.kind == "published":
+        return BenchTask(protocol, size, seed, as_listed(data), train)
     asked = ErasureRequest(pictures=tuple(chosen(protocol.forget, train, seed)))
     return BenchTask(protocol, size, seed, resolve(asked, data, near_copies="ignore"), train)
+
+
+def as_listed(data: Dataset) -> Resolution:
+    """The sets as the literature has them: copies of forgotten pictures stay wherever its lists put them."""
+    forget = np.isin(data.pictures.ids, published_forget(data))
+    roles = {name: data.roles == name for name in ("tuning", "reporting")}
+    sets = {"retain": (data.roles == "train") & ~forget, "forget": forget, **roles}
+    task = ErasureTask(**{name: data.pictures.subset(torch.from_numpy(where)) for name, where in sets.items()})
+    counts: dict[str, Any] = {name: int(where.sum()) for name, where in sets.items()}
+    nothing: dict[str, Any] = dict.fromkeys(("exact_moved", "near_moved", "near_review", "dropped", "sentences"), ())
+    return Resolution(task, RequestFindings(subjects=0, pictures=counts["forget"], **counts, **nothing))
 
 
 def chosen(forget: Forget, train: PictureSet, seed: int) -> list[str]:
