@@ -18,29 +18,35 @@ from expunge.data.dataset import Dataset
 from expunge.data.sources import DataSpec, read_dataset
 from expunge.errors import ExpungeError, ModelError
 from expunge.models.artefact import ModelArtefact
+from expunge.models.builtin import BUILT_IN, built_in_at, is_factory
 from expunge.models.classifier import Preprocessing, inference_mode_of
+from expunge.models.dlfd_resnet import HALF, IMAGENET
+from expunge.models.files import only_weights
 from expunge.models.huggingface import CONFIG, read_config, read_preprocessing, read_spec
 from expunge.models.load import load_model
 from expunge.models.record import read_record
 from expunge.types import LabelSpec, PictureSet
 
 DEFAULT_SIZE = 64
-WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 UNNAMED = "LABEL_"  # what transformers calls classes that nobody named
 # mean and standard deviation per channel, in units of 0..1
 NORMALISATIONS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": HALF,
+    "imagenet": IMAGENET,
 }
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a model says about itself before it is loaded: classes and picture size, each None where it does not."""
+    """What a model says about itself before it is loaded: classes and picture size, each None where it does not.
+
+    `side` is that of its pictures where neither the model nor the user says it.
+    """
 
     spec: LabelSpec | None
     shape: Preprocessing | None
+    side: int = DEFAULT_SIZE
 
     def size(self, asked: int | None) -> tuple[int, int]:
         """Side lengths to decode pictures at.
@@ -49,7 +55,7 @@ class Known:
             ModelError: another size is asked for than the model was trained at.
         """
         if self.shape is None:
-            return (asked or DEFAULT_SIZE,) * 2
+            return (asked or self.side,) * 2
         if asked is not None and (asked, asked) != self.shape.size:
             height, width = self.shape.size
             raise ModelError("data.size (--size)", expected=f"{height}x{width}, the model's size", came=str(asked))
@@ -92,16 +98,19 @@ def data_spec(job: DataJob, spec: LabelSpec | None = None) -> DataSpec:
     )
 
 
-def stated_shape(model: ModelJob, size: tuple[int, int]) -> Preprocessing | None:
-    """Preprocessing of a model that has no record of it: as the user states it, never as we guess.
+def stated_shape(model: ModelJob, size: tuple[int, int], logits: int) -> Preprocessing | None:
+    """Preprocessing of a model that has no record of it: as the user states or a publication says it, never guessed.
 
     None where the model is no factory's: then its own directory has to say it.
 
     Raises:
         ModelError: nobody said how its pictures are normalised.
     """
-    if model.normalise is None and (":" not in model.path or Path(model.path).exists()):
+    if model.normalise is None and (not is_factory(model.path) or Path(model.path).exists()):
         return None
+    own = BUILT_IN.get(model.path)
+    if model.normalise is None and own is not None and (shape := own.published(size, logits)) is not None:
+        return shape
     if model.normalise is None:
         raise ModelError(
             "model.normalise (--normalise)",
@@ -123,7 +132,7 @@ def load_for_data(model: ModelJob, job: DataJob, *, desk: Desk) -> tuple[Dataset
     channels = known.shape.channels if known.shape is not None else 3
     data = read_pictures(job, size=known.size(job.size), channels=channels, desk=desk, spec=known.spec)
     desk.stage("loading models")
-    shape = known.shape or stated_shape(model, known.size(job.size))
+    shape = known.shape or stated_shape(model, known.size(job.size), data.pictures.spec.logits)
     found = load_model(place, spec=data.pictures.spec, weights=weights, head=model.head, preprocessing=shape)
     check_answers(found, data.pictures)
     return data, found
@@ -145,7 +154,7 @@ def load_beside(
         if not place.exists():
             raise ModelError("reference or model", expected="an existing model or run directory", came=path)
         spec = data.pictures.spec
-        if place.is_dir() and (place / CONFIG).exists():
+        if (place / CONFIG).exists() or built_in_at(place) is not None:
             known = known_of(str(place), None, spec.names)
             if known.spec is not None and known.spec != spec:
                 raise ModelError(path, expected=f"the classes {spec.classes}", came=f"{known.spec.classes}")
@@ -175,10 +184,23 @@ def known_of(place: str, weights: Path | None, labels: Sequence[str]) -> Known:
             raise ModelError("data.labels (--label)", expected=", ".join(spec.names), came=", ".join(labels))
         return Known(spec, record["preprocessing"])
     if directory is None or not (directory / CONFIG).exists():
-        return Known(None, None)
+        return Known(None, None, side_of(place))
     names = read_spec(read_config(directory), None).classes[0]
     named = len(labels) == 1 and not any(name.startswith(UNNAMED) for name in names)
     return Known(LabelSpec(tuple(labels), (names,)) if named else None, read_preprocessing(directory))
+
+
+def side_of(name: str) -> int:
+    """Side of the pictures of an architecture where nobody says it: a built-in network's own, else the default."""
+    return BUILT_IN[name].side if name in BUILT_IN else DEFAULT_SIZE
+
+
+def fresh_shape(name: str, size: tuple[int, int], logits: int) -> Preprocessing:
+    """Preprocessing of a network that is trained anew."""
+    own = BUILT_IN.get(name)
+    if own is None:
+        return Preprocessing(size)
+    return own.published(size, logits) or Preprocessing(size, *own.fresh)
 
 
 def model_place(path: str) -> str:
@@ -205,10 +227,7 @@ def weights_file(path: Path) -> Path:
     place = Path(model_place(str(path)))
     if not place.is_dir():
         return place
-    files = sorted(file for file in place.iterdir() if file.suffix in WEIGHTS)
-    if len(files) != 1:
-        raise ModelError("weights (--weights)", expected=f"one file of weights in {place}", came=str(len(files)))
-    return files[0]
+    return only_weights(place)
 
 
 def check_answers(artefact: ModelArtefact, pictures: PictureSet) -> None:

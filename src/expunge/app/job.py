@@ -96,7 +96,7 @@ Normalise = Annotated[
 class ModelJob(Part):
     """The classifier to work on."""
 
-    path: Annotated[Name, Flag("--model", "Model directory, run directory, or package.module:factory.")]
+    path: Annotated[Name, Flag("--model", "Model directory, run directory, package.module:factory or dlfd-resnet18.")]
     weights: Annotated[Path | None, Flag("--weights", "Weights of a factory's model (.safetensors, .pth).")] = None
     head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
     normalise: Normalise = None
@@ -105,7 +105,9 @@ class ModelJob(Part):
 class NewModelJob(Part):
     """The network to train."""
 
-    arch: Annotated[Name, Flag("--arch", "Bundled architecture, e.g. resnet18, resnet18-half.")] = "resnet18-half"
+    arch: Annotated[Name, Flag("--arch", "E.g. resnet18, resnet18-half, efficientnet-b0, dlfd-resnet18.")] = (
+        "resnet18-half"
+    )
     path: Annotated[
         Name | None, Flag("--model", "Instead: this model's network afresh, or package.module:factory.")
     ] = None

@@ -13,7 +13,7 @@ import torch
 
 from expunge.app.desk import Desk
 from expunge.app.freeze import decided, freeze, run_key
-from expunge.app.inputs import Known, check_answers, known_of, model_place, read_pictures
+from expunge.app.inputs import Known, check_answers, fresh_shape, known_of, model_place, read_pictures, side_of
 from expunge.app.job import RecipeJob, RequestJob, TrainJob
 from expunge.app.jobfile import job_fields
 from expunge.app.measure import plain, train_accuracies
@@ -26,7 +26,7 @@ from expunge.engine.events import Events
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
 from expunge.models.artefact import ModelArtefact
-from expunge.models.classifier import PixelClassifier, Preprocessing
+from expunge.models.classifier import PixelClassifier
 from expunge.models.load import load_model, new_model
 from expunge.types import PictureSet, TrainRecipe
 
@@ -70,7 +70,8 @@ def train_files(job: TrainJob, *, desk: Desk, resume: bool = False) -> Path:
 
 
 def _pictures(job: TrainJob, desk: Desk) -> tuple[Dataset, PictureSet, dict[str, Any]]:
-    known = known_of(model_place(job.model.path), None, job.data.labels) if job.model.path else Known(None, None)
+    place = model_place(job.model.path) if job.model.path else None
+    known = known_of(place, None, job.data.labels) if place else Known(None, None, side_of(job.model.arch))
     channels = known.shape.channels if known.shape is not None else 3
     data = read_pictures(job.data, size=known.size(job.data.size), channels=channels, desk=desk, spec=known.spec)
     if job.without is None:
@@ -83,12 +84,10 @@ def _pictures(job: TrainJob, desk: Desk) -> tuple[Dataset, PictureSet, dict[str,
 
 def _fresh(job: TrainJob, data: Dataset) -> ModelArtefact:
     """The network to train, freshly initialised."""
-    spec, shape = data.pictures.spec, Preprocessing((data.store.height, data.store.width))
-    if job.model.path is None:
-        return new_model(job.model.arch, spec, shape, seed=job.seed)
-    place = model_place(job.model.path)
-    if not Path(place).is_dir():
-        return new_model(place, spec, shape, seed=job.seed)
+    spec, size = data.pictures.spec, (data.store.height, data.store.width)
+    place = model_place(job.model.path) if job.model.path is not None else job.model.arch
+    if job.model.path is None or not Path(place).is_dir():
+        return new_model(place, spec, fresh_shape(place, size, spec.logits), seed=job.seed)
     known = load_model(place, spec=spec)
     return replace(known, classifier=known.fresh(job.seed))
 

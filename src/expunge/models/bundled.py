@@ -1,18 +1,19 @@
-"""Bundled architectures: ResNets of basic blocks at several widths, as configurations of transformers.
+"""Bundled architectures, as configurations of transformers: ResNets of basic blocks at several widths, EfficientNet-B0.
 
 The stem is the standard one (7x7, stride 2, then pooling), so a `resnet18` here is the ResNet-18 of papers.
 """
 
 from __future__ import annotations
 
-from transformers import PretrainedConfig, ResNetConfig
+from transformers import EfficientNetConfig, PretrainedConfig, ResNetConfig
 
 from expunge.errors import ModelError
 from expunge.types import LabelSpec
 
 WIDTHS = {"": 1.0, "-half": 0.5, "-quarter": 0.25, "-eighth": 0.125}
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet10": (1, 1, 1, 1)}
-ARCHITECTURES = tuple(f"{name}{width}" for name in DEPTHS for width in WIDTHS)
+EFFICIENTNET = "efficientnet-b0"
+ARCHITECTURES = (*(f"{name}{width}" for name in DEPTHS for width in WIDTHS), EFFICIENTNET)
 
 
 def bundled_config(architecture: str, spec: LabelSpec, channels: int) -> PretrainedConfig:
@@ -21,19 +22,37 @@ def bundled_config(architecture: str, spec: LabelSpec, channels: int) -> Pretrai
     Raises:
         ModelError: no such architecture.
     """
+    config = _efficientnet(channels) if architecture == EFFICIENTNET else _resnet(architecture, channels)
+    names = class_names(spec)
+    config.id2label, config.label2id = dict(enumerate(names)), {name: i for i, name in enumerate(names)}
+    return config
+
+
+def _resnet(architecture: str, channels: int) -> PretrainedConfig:
     base, _, _ = architecture.partition("-")
     width = WIDTHS.get(architecture.removeprefix(base))
     if base not in DEPTHS or width is None:
         raise ModelError("arch", expected=f"one of {', '.join(ARCHITECTURES)}", came=repr(architecture))
-    names = class_names(spec)
     return ResNetConfig(
         num_channels=channels,
         embedding_size=int(64 * width),
         hidden_sizes=[int(size * width) for size in (64, 128, 256, 512)],
         depths=list(DEPTHS[base]),
         layer_type="basic",
-        id2label=dict(enumerate(names)),
-        label2id={name: i for i, name in enumerate(names)},
+    )
+
+
+def _efficientnet(channels: int) -> PretrainedConfig:
+    """EfficientNet-B0 (Tan and Le 2019): width and depth 1, dropout .2."""
+    return EfficientNetConfig(
+        num_channels=channels,
+        image_size=224,
+        width_coefficient=1.0,
+        depth_coefficient=1.0,
+        hidden_dim=1280,
+        dropout_rate=0.2,
+        # the default of transformers, .99, is a decay; torch would take it for the weight of the newest batch
+        batch_norm_momentum=0.1,
     )
 
 

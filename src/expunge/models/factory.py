@@ -17,6 +17,7 @@ from torch import nn
 
 from expunge.errors import ExpungeError, ModelError, Unavailable
 from expunge.models.adapters import LIBRARIES, library_network
+from expunge.models.builtin import BUILT_IN
 from expunge.models.files import Layout, Stored, arranged, read_weights, without_prefix, write_weights
 from expunge.models.weights import State, load_into
 
@@ -28,14 +29,16 @@ def factory(name: str, *, logits: int, channels: int = 3) -> Build:
     """A function that builds the network called `name`.
 
     Args:
-        name: `package.module:function` (called without arguments), `timm:NAME` or `torchvision:NAME`; modules are
-            looked for where Python looks, and in the current directory.
-        logits, channels: of the data, for libraries that ask for them.
+        name: `package.module:function` (called without arguments), `timm:NAME`, `torchvision:NAME` or one of
+            `BUILT_IN`; modules are looked for where Python looks, and in the current directory.
+        logits, channels: of the data, for networks that ask for them.
 
     Raises:
         ModelError: there is no such module or function, or it does not return a network.
         Unavailable: the library is not installed.
     """
+    if (own := BUILT_IN.get(name)) is not None:
+        return lambda: own.build(logits, channels)
     module, _, attribute = name.partition(":")
     if not module or not attribute:
         raise ModelError("model", expected="package.module:factory", came=name)

@@ -63,6 +63,18 @@ def layout_of(state: Mapping[str, Tensor], file: str) -> Layout:
     return Layout(dict.fromkeys(state, file), {name: value.dtype for name, value in state.items()})
 
 
+def only_weights(directory: Path) -> Path:
+    """The one file of weights in a directory.
+
+    Raises:
+        ModelError: there is none, or there are several.
+    """
+    files = sorted(file for file in directory.iterdir() if file.suffix in (*SAFETENSORS, *PICKLES))
+    if len(files) != 1:
+        raise ModelError("weights (--weights)", expected=f"one file of weights in {directory}", came=str(len(files)))
+    return files[0]
+
+
 def read_weights(path: Path) -> Stored:
     """All tensors of a file.
 

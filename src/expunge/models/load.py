@@ -14,10 +14,11 @@ from torch import nn
 
 from expunge.errors import ModelError
 from expunge.models.artefact import Form, Kind, ModelArtefact
+from expunge.models.builtin import BUILT_IN, built_in_at, is_factory
 from expunge.models.bundled import bundled_config
 from expunge.models.classifier import PixelClassifier, Preprocessing
 from expunge.models.factory import FileForm, built, factory, read_into, widened
-from expunge.models.files import layout_of
+from expunge.models.files import layout_of, only_weights
 from expunge.models.huggingface import (
     CONFIG,
     HuggingFaceForm,
@@ -47,7 +48,8 @@ def load_model(
     """Load a trained classifier.
 
     Args:
-        model: a local Hugging Face model directory, or `package.module:factory`, `timm:NAME`, `torchvision:NAME`.
+        model: a local Hugging Face model directory, or `package.module:factory`, `timm:NAME`, `torchvision:NAME`,
+            or a built-in network (`dlfd-resnet18`), also as a directory that was saved of one.
         spec: what the logits mean; as the model's own record says where None.
         weights: file of weights of a factory's network (`.safetensors`, or `.pth` / `.pt` of tensors alone).
         head: name of the last linear layer; found where None.
@@ -58,10 +60,12 @@ def load_model(
         Unavailable: a library that the model needs is not installed.
     """
     place = Path(model)
+    if (own := built_in_at(place)) is not None:
+        return _from_factory(own, spec, only_weights(place), head, preprocessing)
     if place.is_dir():
         return _from_directory(place, spec, head, preprocessing)
-    if ":" not in str(model):
-        expected = "a local model directory or package.module:factory"
+    if not is_factory(str(model)):
+        expected = f"a local model directory, package.module:factory or {', '.join(BUILT_IN)}"
         raise ModelError("model", expected=expected, came=f"{model}, which is not there")
     return _from_factory(str(model), spec, weights, head, preprocessing)
 
@@ -71,7 +75,7 @@ def new_model(architecture: str, spec: LabelSpec, preprocessing: Preprocessing, 
 
     Args:
         architecture: a bundled one, saved as a Hugging Face directory; or `package.module:factory`, `timm:NAME`,
-            `torchvision:NAME`, saved as a file of weights.
+            `torchvision:NAME`, `dlfd-resnet18`, saved as a file of weights.
         spec: what the logits shall mean.
         preprocessing: size and normalisation.
         seed: the weights follow from it; global random states stay as they are.
@@ -85,7 +89,7 @@ def new_model(architecture: str, spec: LabelSpec, preprocessing: Preprocessing, 
         >>> new_model("resnet10-quarter", spec, Preprocessing((32, 32)), seed=0).kind
         'huggingface'
     """
-    if ":" in architecture:
+    if is_factory(architecture):
         make = factory(architecture, logits=spec.logits, channels=preprocessing.channels)
         with seeded(seed):
             net = widened(built(make, architecture))
