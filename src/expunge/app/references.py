@@ -25,7 +25,7 @@ from expunge.models.classifier import PixelClassifier
 from expunge.types import PictureSet, TrainRecipe
 
 FIRST_SEED = 101
-WARM_STEPS, PROBE_STEPS = 2, 8
+SHORT_STEPS, LONG_STEPS = 4, 24
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,13 @@ def price(retraining: Retraining) -> float | None:
     if retraining.function is not None:
         return None
     recipe = _recipe(retraining)
-    spent = [_timed(retraining, recipe, steps) for steps in (WARM_STEPS, PROBE_STEPS)]
     total = max(1, round(recipe.epochs * len(retraining.retain) / recipe.batch_size / retraining.settings.accumulate))
-    return spent[-1] / min(PROBE_STEPS, total) * total
+    short, long = min(SHORT_STEPS, total), min(LONG_STEPS, total)
+    first, second = (_timed(retraining, recipe, steps) for steps in (short, long))
+    if long == short:
+        return second
+    # the difference of two runs: what comes before the first step is paid once, not once per measured step
+    return first + max(0.0, second - first) / (long - short) * (total - short)
 
 
 def trained_references(

@@ -79,8 +79,10 @@ def done(job: Job, place: Place, *, retry: bool = False) -> bool:
 def asked(job: Job, protocol: Protocol | None = None) -> str:
     """Hash of the configuration of a row: protocol (read where not given), size, seed, method with every setting."""
     protocol = protocol or read_protocol(job.protocol)
-    parts: dict[str, Any] = {name: getattr(protocol, name).model_dump() for name in ("data", "forget")}
-    parts |= {"format": FORMAT, "size": protocol.sizes[job.size].model_dump(), "seed": job.seed, "kind": job.kind}
+    said = {"data": protocol.data, "forget": protocol.forget, "size": protocol.sizes[job.size]}
+    # defaults are left out: a field that protocols learn later leaves the keys of older rows as they are
+    parts: dict[str, Any] = {name: part.model_dump(exclude_defaults=True) for name, part in said.items()}
+    parts |= {"format": FORMAT, "seed": job.seed, "kind": job.kind}
     if job.kind == "reference":
         parts["row"] = job.row
     if job.kind == "method":
