@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from expunge.errors import MethodError
-from expunge.methods import dlfd, dlfd_published, finetune, neggrad, retrain
+from expunge.methods import cfk, dlfd, dlfd_published, euk, euk_published, finetune, neggrad, neggrad_plus, retrain
 from expunge.methods.cost import Passes, Sizes
 from expunge.methods.phases import Context, Phases
 
@@ -42,7 +42,13 @@ METHODS: Mapping[str, Method] = {
     for method in (
         Method("retrain", retrain.Retrain(), retrain.retrain, retrain.cost),
         Method("finetune", finetune.FineTune(), finetune.finetune, finetune.cost),
+        Method("finetune:published", finetune.PUBLISHED, finetune.finetune, finetune.cost),
+        Method("cf-k", cfk.CFK(), cfk.cfk, cfk.cost),
+        Method("cf-k:published", cfk.PUBLISHED, cfk.cfk, cfk.cost),
+        Method("eu-k", euk.EUK(), euk.euk, euk.cost),
+        Method("eu-k:published", euk_published.PublishedEUK(), euk_published.euk_published, euk_published.cost),
         Method("neggrad", neggrad.NegGrad(), neggrad.neggrad, neggrad.cost),
+        Method("neggrad-plus", neggrad_plus.NegGradPlus(), neggrad_plus.neggrad_plus, neggrad_plus.cost),
         Method("dlfd", dlfd.DLFD(), dlfd.dlfd, dlfd.cost),
         Method("dlfd:paper", dlfd.PAPER, dlfd.dlfd, dlfd.cost),
         Method("dlfd:published", dlfd_published.PublishedDLFD(), dlfd_published.dlfd_published, dlfd_published.cost),
@@ -51,6 +57,8 @@ METHODS: Mapping[str, Method] = {
 
 # Ranges (inclusive) of settings that mean the same in every method; a field that is not here is not a number.
 LIMITS: Mapping[str, tuple[float, float]] = {
+    "k": (1, 10_000),
+    "forget_weight": (0, 1000),
     "epochs": (1e-6, 10_000),
     "lr": (1e-9, 10),
     "batch_size": (1, 65_536),

@@ -5,10 +5,10 @@ A classifier flows in, names of modules flow out. Names themselves mean nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 
-from torch import nn
+from torch import Tensor, nn
 
 from expunge.errors import MethodError
 from expunge.models.classifier import PixelClassifier
@@ -16,10 +16,11 @@ from expunge.models.heads import probe
 
 
 def weight_layers(model: PixelClassifier) -> list[tuple[str, ...]]:
-    """Names (inside `model.net`) of the modules of every layer, in running order.
+    """Names (inside `model.net`) of the modules of every layer, in the order in which they (last) start to run.
 
     A layer is a module with a weight of two or more dimensions, and whatever has only scales and shifts (batch norm,
-    layer norm) and runs before the next such module. What never runs is in no layer.
+    layer norm) and runs before the next such module. What never runs is in no layer, but where the module around it
+    has weights too, which then uses it (attention and its output projection).
 
     Args:
         model: run once on one picture, in inference mode, and left as it was.
@@ -31,28 +32,21 @@ def weight_layers(model: PixelClassifier) -> list[tuple[str, ...]]:
         >>> weight_layers(PixelClassifier(net, Preprocessing((4, 4)), LabelSpec(("a",), (("0", "1"),))))
         [('0', '1'), ('3',)]
     """
-    order: list[str] = []
-
-    def note(name: str) -> Callable[..., None]:
-        def hook(*_: Any) -> None:
-            if name not in order:
-                order.append(name)
-
-        return hook
-
-    holders = {name: m for name, m in model.net.named_modules() if any(True for _ in m.parameters(recurse=False))}
-    handles = [module.register_forward_pre_hook(note(name)) for name, module in holders.items()]
-    try:
+    started: dict[str, None] = {}
+    with _noted(model.net, started):
         probe(model.net, model.preprocessing)
-    finally:
-        for handle in handles:
-            handle.remove()
+    held: dict[str, list[str]] = {}
+    for name, module in model.net.named_modules():
+        if _tensors(module) and (user := _user(model.net, name, started)) is not None:
+            held.setdefault(user, []).append(name)
     layers: list[tuple[str, ...]] = []
-    for name in order:
-        if layers and all(p.dim() < 2 for p in holders[name].parameters(recurse=False)):
-            layers[-1] += (name,)
-        else:
-            layers.append((name,))
+    opened = False  # scales and shifts in front of the first weight belong to its layer
+    for names in (tuple(held[user]) for user in started if user in held):
+        wide = any(p.dim() > 1 for p in own_parameters(model, names))
+        if not layers or (wide and opened):
+            layers.append(())
+        opened = opened or wide
+        layers[-1] += names
     return layers
 
 
@@ -63,20 +57,56 @@ def last_layers(model: PixelClassifier, k: int) -> list[str]:
         MethodError: there are fewer.
     """
     layers = weight_layers(model)
-    if k > len(layers):
-        raise MethodError("k", expected=f"at most the {len(layers)} layers of this network", came=str(k))
+    if not 1 <= k <= len(layers):
+        raise MethodError("k", expected=f"1 to {len(layers)}, the number of layers of this network", came=str(k))
     return [name for layer in layers[len(layers) - k :] for name in layer]
 
 
 def own_parameters(model: PixelClassifier, names: Sequence[str]) -> list[nn.Parameter]:
-    """The parameters that these modules (inside `model.net`) hold themselves."""
-    return [p for name in names for p in model.net.get_submodule(name).parameters(recurse=False)]
+    """The parameters that these modules (inside `model.net`) hold themselves, each once."""
+    found = (p for name in names for p in model.net.get_submodule(name).parameters(recurse=False))
+    return list(dict.fromkeys(found))
 
 
 def copy_layers(source: PixelClassifier, target: PixelClassifier, names: Sequence[str]) -> None:
     """Give these modules (inside `net`) of `target` the parameters and buffers of `source`, in place."""
     for name in names:
         ours, theirs = (m.net.get_submodule(name) for m in (target, source))
-        kept = [*theirs.named_parameters(recurse=False), *theirs.named_buffers(recurse=False)]
-        for attribute, value in kept:
-            getattr(ours, attribute).data.copy_(value.data)
+        for mine, value in zip(_tensors(ours), _tensors(theirs), strict=True):
+            mine.data.copy_(value.data)
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    """Parameters and buffers that a module holds itself."""
+    return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+
+
+def _user(net: nn.Module, name: str, ran: Container[str]) -> str | None:
+    """Who computes with the tensors of the module `name`: itself, or the nearest module around it that has some too."""
+    name = name.partition(".parametrizations.")[0]  # a reparametrised weight is its layer's
+    if name in ran:
+        return name
+    while name:
+        name = name.rpartition(".")[0]
+        if name in ran and _tensors(net.get_submodule(name)):
+            return name
+    return None
+
+
+@contextmanager
+def _noted(net: nn.Module, started: dict[str, None]) -> Iterator[None]:
+    """Note inside which modules start to run, each where it starts for the last time."""
+
+    def note(name: str) -> Callable[..., None]:
+        def hook(*_: object) -> None:
+            started.pop(name, None)
+            started[name] = None
+
+        return hook
+
+    handles = [module.register_forward_pre_hook(note(name)) for name, module in net.named_modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
