@@ -66,3 +66,23 @@ def published_forgetting_score(forget: Array, tuning: Array, *, seed: int = 0) -
     splits = StratifiedShuffleSplit(n_splits=10, random_state=seed)
     accuracy = cross_val_score(LogisticRegression(), losses, member, cv=splits, scoring="accuracy")
     return float(abs(0.5 - accuracy.mean()))
+
+
+def expected_error(tuning: Array, tuning_labels: Array, forget_labels: Array) -> float:
+    """The mean error to expect on pictures with the labels of the forget set that the model never saw.
+
+    Args:
+        tuning: errors [m] of tuning non-members, 0..1.
+        tuning_labels, forget_labels: int [m, k], [n, k]; joint labels are the strata. Forget labels that no tuning
+            picture has count with the mean of all tuning pictures.
+
+    Example:
+        >>> expected_error(np.array([1.0, 0.0, 0.0]), np.array([[0], [0], [1]]), np.array([[0], [2]]))
+        0.4166666666666667
+    """
+    by_label: dict[tuple[int, ...], list[float]] = {}
+    for label, error in zip(tuning_labels.tolist(), tuning.tolist(), strict=True):
+        by_label.setdefault(tuple(label), []).append(error)
+    overall = float(tuning.mean())
+    found = [by_label.get(tuple(label)) for label in forget_labels.tolist()]
+    return float(np.mean([np.mean(errors) if errors else overall for errors in found]))

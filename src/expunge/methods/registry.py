@@ -14,7 +14,21 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from expunge.errors import MethodError
-from expunge.methods import cfk, dlfd, dlfd_published, euk, euk_published, finetune, neggrad, neggrad_plus, retrain
+from expunge.methods import (
+    bad_teacher,
+    bad_teacher_published,
+    cfk,
+    dlfd,
+    dlfd_published,
+    euk,
+    euk_published,
+    finetune,
+    neggrad,
+    neggrad_plus,
+    retrain,
+    scrub,
+    unsir,
+)
 from expunge.methods.cost import Passes, Sizes
 from expunge.methods.phases import Context, Phases
 
@@ -49,6 +63,17 @@ METHODS: Mapping[str, Method] = {
         Method("eu-k:published", euk_published.PublishedEUK(), euk_published.euk_published, euk_published.cost),
         Method("neggrad", neggrad.NegGrad(), neggrad.neggrad, neggrad.cost),
         Method("neggrad-plus", neggrad_plus.NegGradPlus(), neggrad_plus.neggrad_plus, neggrad_plus.cost),
+        Method("unsir", unsir.UNSIR(), unsir.unsir, unsir.cost),
+        Method("bad-teacher", bad_teacher.BadTeacher(), bad_teacher.bad_teacher, bad_teacher.cost),
+        Method(
+            "bad-teacher:published",
+            bad_teacher_published.PublishedBadTeacher(),
+            bad_teacher_published.bad_teacher_published,
+            bad_teacher_published.cost,
+        ),
+        Method("scrub", scrub.SCRUB(), scrub.scrub, scrub.cost),
+        Method("scrub:rewind", scrub.REWIND, scrub.scrub, scrub.cost),
+        Method("scrub:published", scrub.PUBLISHED, scrub.scrub, scrub.cost),
         Method("dlfd", dlfd.DLFD(), dlfd.dlfd, dlfd.cost),
         Method("dlfd:paper", dlfd.PAPER, dlfd.dlfd, dlfd.cost),
         Method("dlfd:published", dlfd_published.PublishedDLFD(), dlfd_published.dlfd_published, dlfd_published.cost),
@@ -59,6 +84,22 @@ METHODS: Mapping[str, Method] = {
 LIMITS: Mapping[str, tuple[float, float]] = {
     "k": (1, 10_000),
     "forget_weight": (0, 1000),
+    "forget_batch": (1, 65_536),
+    "noise_batch": (1, 65_536),
+    "noise_steps": (1, 100_000),
+    "noise_lr": (1e-9, 10),
+    "noise_weight": (0, 1000),
+    "noise_share": (0, 1),
+    "impair_epochs": (1e-6, 10_000),
+    "repair_epochs": (1e-6, 10_000),
+    "impair_lr": (1e-9, 10),
+    "repair_lr": (1e-9, 10),
+    "max_epochs": (0, 10_000),
+    "max_lr": (1e-9, 10),
+    "temperature": (0.01, 1000),
+    "alpha": (0, 1000),
+    "beta": (0, 1000),
+    "gamma": (0, 1000),
     "epochs": (1e-6, 10_000),
     "lr": (1e-9, 10),
     "batch_size": (1, 65_536),
