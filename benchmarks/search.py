@@ -49,6 +49,32 @@ LR: Range = ("log", 1e-3, 0.3)
 SPACES: dict[str, dict[str, Range]] = {
     "finetune": {"lr": LR, "epochs": ("one of", 1.0, 1.5, 2.0), "weight_decay": ("log", 1e-4, 1e-2)},
     "neggrad": {"lr": ("log", 3e-4, 3e-2), "epochs": ("one of", 1.0, 2.0, 3.0)},
+    "cf-k": {"k": ("one of", 2, 6, 11), "lr": LR, "weight_decay": ("log", 1e-4, 1e-2)},
+    "eu-k": {"k": ("one of", 2, 6, 11), "epochs": ("one of", 1.0, 2.0)},
+    "neggrad-plus": {
+        "lr": LR,
+        "epochs": ("one of", 1.0, 2.0),
+        "forget_weight": ("log", 0.01, 1.0),
+    },
+    "unsir": {
+        "impair_lr": LR,
+        "repair_lr": LR,
+        "noise_share": ("real", 0.05, 0.5),
+        "noise_weight": ("log", 1e-4, 0.3),
+    },
+    "bad-teacher": {
+        "lr": LR,
+        "epochs": ("one of", 1.0, 1.5),
+        "forget_weight": ("log", 0.02, 2.0),
+        "temperature": ("one of", 1.0, 4.0),
+    },
+    "scrub": {
+        "lr": LR,
+        "max_lr": ("log", 1e-4, 1e-2),
+        "alpha": ("real", 0.0, 2.0),
+        "temperature": ("one of", 1.0, 4.0),
+        "max_epochs": ("one of", 1, 2),
+    },
     "dlfd": {
         "lr": ("log", 1e-2, 0.3),
         "radius": ("log", 0.5 / 255, 8 / 255),
