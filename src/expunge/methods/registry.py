@@ -10,7 +10,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from expunge.errors import MethodError
@@ -31,6 +31,7 @@ from expunge.methods import (
 )
 from expunge.methods.cost import Passes, Sizes
 from expunge.methods.phases import Context, Phases
+from expunge.types import TrainRecipe
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Method:
     name: str
     config: Any
     phases: Callable[[Any, Context], Phases]
-    cost: Callable[[Any, Sizes], Passes] | None = None
+    cost: Callable[[Any, Sizes], Passes]
 
     @property
     def card(self) -> dict[str, str]:
@@ -79,6 +80,9 @@ METHODS: Mapping[str, Method] = {
         Method("dlfd:published", dlfd_published.PublishedDLFD(), dlfd_published.dlfd_published, dlfd_published.cost),
     )
 }
+
+# One picture in ten is to be forgotten, of a model trained by the default recipe: so that costs can be compared.
+EXAMPLE = Sizes(retain=9000, forget=1000, tuning=1000, recipe=TrainRecipe())
 
 # Ranges (inclusive) of settings that mean the same in every method; a field that is not here is not a number.
 LIMITS: Mapping[str, tuple[float, float]] = {
@@ -149,11 +153,23 @@ def resolve_method(name: str, overrides: Mapping[str, object] | None = None) -> 
 
 
 def describe_methods() -> list[dict[str, object]]:
-    """Name, settings with defaults, and card of every method, ready for JSON."""
+    """Name, settings with defaults, card, and passes on a task of `EXAMPLE` sizes of every method, ready for JSON."""
     return [
-        {"name": m.name, "settings": {f.name: getattr(m.config, f.name) for f in fields(m.config)}, **m.card}
+        {
+            "name": m.name,
+            "settings": {f.name: getattr(m.config, f.name) for f in fields(m.config)},
+            **m.card,
+            "passes": _passes(m),
+        }
         for m in METHODS.values()
     ]
+
+
+def _passes(method: Method) -> dict[str, float]:
+    """What the method's defaults cost at most in the example, in pictures and in epoch-equivalents."""
+    passes = method.cost(method.config, EXAMPLE)
+    numbers = {name: getattr(EXAMPLE, name) for name in ("retain", "forget", "tuning")}
+    return {**numbers, **asdict(passes), "epochs": round(passes.epochs(EXAMPLE.retain), 2)}
 
 
 def _checked(field_name: str, key: str, hint: Any, value: object) -> object:
