@@ -204,7 +204,7 @@ class AuditRow:
         low, high: 95 % interval (bootstrap over subjects, else pictures); None with `value`.
         n: number of pictures.
         subjects: number of subjects resampled; None where pictures were resampled.
-        unit: e.g. `share`, `nats`, `auroc`.
+        unit: e.g. `share`, `nats`, `auroc`, `score`.
         direction: which values are better: `higher`, `lower`, or `reference` (close to the reference).
         reference: mean of the same value over the retrained references; None where there is none.
         gap, gap_low, gap_high: value minus reference, its 95 % interval from paired resampling.

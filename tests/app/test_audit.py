@@ -25,6 +25,8 @@ def test_models_are_audited_side_by_side(bench: Workbench, tmp_path: Path) -> No
     assert set(listing(run.path)) == {"job.yaml", "metrics.json"}
     rows = list(table_rows(run.metrics))
     assert list(rows[0].values) == ["reference", "model"]
+    likeness = next(row for row in rows if row.name == "zrf")  # the models' directory says how to build one afresh
+    assert likeness.split == "forget" and all(cell is not None for cell in likeness.values.values())
     row = next(row for row in rows if (row.name, row.split) == ("distance", "reporting"))
     assert row.values["reference"] is not None and row.values["reference"][0] == 0
     first, second = run.metrics["audits"]

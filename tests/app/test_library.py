@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 import expunge
 from expunge.app.desk import Silent
 from expunge.app.erase import erase_files
+from expunge.audits.run import AuditReport
 from expunge.data.dataset import Dataset
 from expunge.data.sources import DataSpec
 from expunge.data.synthetic import synthetic_faces
@@ -150,6 +152,19 @@ def test_audit_in_memory(faces: Dataset, people: list[str]) -> None:
     report = expunge.audit(network(), faces, people, original=network(1), references=[network(2)], engine=ENGINE)
     assert report.rows_before
     assert report.row("js_divergence", "forget").value is not None
+
+
+def test_likeness_to_an_untrained_network_needs_a_way_to_build_one(faces: Dataset, people: list[str]) -> None:
+    def erased(factory: Callable[[], nn.Module] | None) -> AuditReport:
+        result = expunge.erase(
+            network(), faces, people, method="finetune", settings=FAST, factory=factory, engine=ENGINE
+        )
+        return result.report
+
+    alone, built, again = erased(None), erased(network), erased(network)
+    assert any("ZRF" in note for note in alone.notes) and not any("ZRF" in note for note in built.notes)
+    assert alone.rows_after == tuple(row for row in built.rows_after if row.name != "zrf")
+    assert built.row("zrf", "forget") == again.row("zrf", "forget")
 
 
 @pytest.mark.parametrize(

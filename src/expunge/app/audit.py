@@ -14,7 +14,7 @@ from expunge.app.freeze import decided, freeze
 from expunge.app.inputs import load_beside, load_for_data
 from expunge.app.job import AuditJob, ModelJob
 from expunge.app.jobfile import job_fields
-from expunge.app.line import watch
+from expunge.app.line import watch, watch_untrained
 from expunge.app.measure import plain
 from expunge.app.resolve import resolve_job
 from expunge.app.results import FORMAT, reference_names
@@ -66,11 +66,12 @@ def audit_models(
     task = resolution.task
     before = [watch(model.classifier, task, settings) for model in original]
     beside = [watch(model.classifier, task, settings) for model in references]
+    untrained = watch_untrained(models[0], task, settings)
     reports = []
     for number, model in enumerate(models, start=1):
         desk.stage(f"auditing model {number} of {len(models)}")
         after = watch(model.classifier, task, settings)
-        reports.append(audit(before[0] if before else None, after, beside, seed=settings.seed))
+        reports.append(audit(before[0] if before else None, after, beside, untrained=untrained, seed=settings.seed))
     return reports
 
 

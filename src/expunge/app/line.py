@@ -22,6 +22,8 @@ from expunge.data.requests import Resolution
 from expunge.engine.events import Events
 from expunge.engine.loop import Outcome, run_phases
 from expunge.engine.settings import EngineSettings
+from expunge.errors import Unavailable
+from expunge.functional.seeding import derive_seed
 from expunge.methods.phases import Context, Edit, Phases
 from expunge.methods.registry import Method
 from expunge.models.artefact import ModelArtefact
@@ -106,7 +108,8 @@ def run_line(erasure: Erasure, *, run: RunDirectory | None, desk: Desk) -> Erase
         watch(m, erasure.task, erasure.settings)
         for m in (erasure.artefact.classifier, model, *(reference.classifier for reference in references))
     )
-    report = audit(before, after, beside, seed=erasure.settings.seed)
+    untrained = watch_untrained(erasure.artefact, erasure.task, erasure.settings)
+    report = audit(before, after, beside, untrained=untrained, seed=erasure.settings.seed)
     events.write("audited", references=len(references))
     return Erased(model, references, before, after, tuple(beside), report, outcome)
 
@@ -118,6 +121,18 @@ def watch(model: PixelClassifier, task: ErasureTask, settings: EngineSettings) -
         return observe(model, task, features=True)
     finally:
         model.to("cpu")
+
+
+def watch_untrained(artefact: ModelArtefact, task: ErasureTask, settings: EngineSettings) -> Observation | None:
+    """What a freshly initialised network of the same architecture answers; None where none can be built.
+
+    Its seed is its own: no method starts from it or is taught by it.
+    """
+    try:
+        model = artefact.fresh(derive_seed(settings.seed, "untrained"))
+    except Unavailable:
+        return None
+    return watch(model, task, settings)
 
 
 def unlearn(erasure: Erasure, run: RunDirectory | None, events: Events, desk: Desk) -> tuple[PixelClassifier, Outcome]:

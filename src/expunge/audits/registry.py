@@ -92,6 +92,16 @@ AUDITS: Mapping[str, Audit] = {
             "Carlini et al. 2022",
         ),
         Audit(
+            "zrf",
+            "Likeness to an untrained network",
+            "score",
+            "reference",
+            "One minus the Jensen-Shannon divergence (in bits) between the model's answers on forget pictures and "
+            "those of a freshly initialised network, mean over pictures and attributes. 1 is not the target: a "
+            "retrained model has learned to classify and scores below it.",
+            "Chundawat et al. 2023 (zero retrain forgetting)",
+        ),
+        Audit(
             "js_divergence",
             "Divergence of answers",
             "bits",

@@ -24,6 +24,7 @@ from expunge.audits.statistics import (
     divergences,
     estimates,
     floor_divergences,
+    ignorance,
 )
 from expunge.functional.stats import interval, mean_of
 from expunge.types import AuditRow
@@ -40,6 +41,10 @@ NO_REFERENCE = (
 ONE_REFERENCE = (
     "There is one retrained reference. How much two retrained models differ (the retrain floor) is not known, so a "
     "small gap to the reference may be as good as retraining or not."
+)
+NO_UNTRAINED = (
+    "Likeness to an untrained network (ZRF) is not given: it takes a freshly initialised network of the same "
+    "architecture, and none could be built here."
 )
 
 
@@ -84,6 +89,7 @@ def audit(
     after: Observation,
     references: Sequence[Observation],
     *,
+    untrained: Observation | None = None,
     seed: int = 0,
     draws: int = 1000,
 ) -> AuditReport:
@@ -93,21 +99,27 @@ def audit(
         before: of the model before unlearning, or None.
         after: of the audited model.
         references: of retrained models; may be empty, and then it is said what cannot be.
+        untrained: of a freshly initialised model of the same architecture, or None where there is none to be had.
         seed: of the bootstrap.
         draws: bootstrap resamples of subjects (else of pictures).
 
     Raises:
         DataError: a split is empty, or the models were shown different pictures.
     """
-    check_comparable([after, *references, *([] if before is None else [before])])
+    check_comparable([after, *references, *(other for other in (before, untrained) if other is not None)])
     weights = resampling(after, draws=draws, seed=seed)
-    measured = [estimates(reference, weights) for reference in references]
+
+    def measure(observation: Observation) -> Estimates:
+        return estimates(observation, weights) | ignorance(observation, untrained, weights)
+
+    measured = [measure(reference) for reference in references]
     floor = floor_divergences(references, weights) if len(references) > 1 else {}
 
     def rows(observation: Observation) -> tuple[AuditRow, ...]:
-        return _rows(estimates(observation, weights), measured, divergences(observation, references, weights), floor)
+        return _rows(measure(observation), measured, divergences(observation, references, weights), floor)
 
     notes = (NO_REFERENCE,) if not references else (ONE_REFERENCE,) if len(references) == 1 else ()
+    notes += (NO_UNTRAINED,) if untrained is None else ()
     beside = _reference_rows(references, measured, weights)
     return AuditReport(
         rows_before=() if before is None else rows(before),

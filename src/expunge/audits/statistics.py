@@ -74,6 +74,23 @@ def divergences(observation: Observation, references: Sequence[Observation], wei
     return found
 
 
+def ignorance(observation: Observation, untrained: Observation | None, weights: Weights) -> Estimates:
+    r"""How alike a model answers on forget pictures to a network that learned nothing; nothing without such a network.
+
+    $$\mathrm{ZRF} = 1 - \frac{1}{n} \sum_{x \in \text{forget}} \mathrm{JSD}(f(x), f_{\text{untrained}}(x))$$
+
+    In bits, so that it lies in 0..1: 1 where both answer the same on every picture. Mean over attributes.
+
+    Reference: Chundawat et al. 2023 (arXiv 2205.08096). The code published with it has two divergences of Kullback and
+    Leibler with their arguments exchanged in place of the Jensen-Shannon divergence; this is the latter.
+    """
+    if untrained is None:
+        return {}
+    seen = observation["forget"]
+    apart = weighted_mean(_divergence(seen, untrained["forget"]), weights["forget"])
+    return {Key("zrf", "forget"): _estimate(1 - apart, seen)}
+
+
 def distances(ours: Estimates, references: Sequence[Estimates]) -> Estimate:
     """The larger of the gaps in reporting accuracy and attack AUROC, mean over references."""
     keys = (Key("accuracy", "reporting"), Key("mia_auroc", ATTACKED))

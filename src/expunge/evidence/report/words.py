@@ -42,6 +42,11 @@ WORDINGS: Mapping[str, Wording] = {
         "Members caught at 1 % false alarms",
         "Share of erased pictures that an attacker recognises while wrongly accusing 1 % of never-seen pictures.",
     ),
+    "zrf": Wording(
+        "Likeness to an untrained network",
+        "How alike the model and a network that learned nothing answer on erased pictures (ZRF; 1 is the same answers, "
+        "a retrained model stays below that).",
+    ),
     "js_divergence": Wording(
         "Distance of answers from retraining",
         "How differently the model and a retrained model answer (Jensen-Shannon divergence; 0 is the same).",
