@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,16 +27,9 @@ from expunge.errors import MethodError
 from expunge.functional.seeding import derive_seed
 from expunge.methods.phases import Batch, Labelled, PhaseResult, Train, planned_steps
 from expunge.models.classifier import PixelClassifier, inference_mode_of
+from expunge.models.modes import untrained
 
 Weights = dict[str, Tensor]
-
-
-def untrained(model: nn.Module) -> Iterator[nn.Module]:
-    """All modules that hold tensors of their own, none of which asks for a gradient."""
-    for module in model.modules():
-        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        if own and not any(tensor.requires_grad for tensor in own):
-            yield module
 
 
 @dataclass

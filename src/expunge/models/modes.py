@@ -1,4 +1,4 @@
-"""Ways to run a network that leave no trace on it: modes and flags are put back afterwards."""
+"""Ways to run a network that leave no trace on it: modes and flags are put back afterwards; and who is not trained."""
 
 from __future__ import annotations
 
@@ -30,3 +30,11 @@ def frozen(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
+
+
+def untrained(model: nn.Module) -> Iterator[nn.Module]:
+    """All modules that hold tensors of their own, none of which asks for a gradient."""
+    for module in model.modules():
+        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if own and not any(tensor.requires_grad for tensor in own):
+            yield module
