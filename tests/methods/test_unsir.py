@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from expunge.engine.loop import run_phases
+from expunge.engine.streams import batch_seed
 from expunge.functional.seeding import generator
-from expunge.methods.phases import Context, PhaseResult, Train
+from expunge.methods.phases import Batch, Context, Labelled, PhaseResult, Train
 from expunge.methods.unsir import UNSIR, impair_loss, unsir
 from expunge.models.classifier import PixelClassifier
 from tests.helpers import task
@@ -56,7 +57,7 @@ def test_the_noise_raises_the_loss_for_labels_of_the_forget_set() -> None:
     assert noise.inputs is not None
 
     def loss(z: Tensor) -> float:
-        return float(cross_entropy(model(0.5 + 0.5 * z), labels))
+        return cross_entropy(model(0.5 + 0.5 * z), labels).item()
 
     assert loss(found["noise"]) > loss(noise.inputs["noise"]) + 0.2
 
@@ -87,8 +88,6 @@ def by_hand(noise: Tensor) -> PixelClassifier:
     model, labels = stacked().train(), noise_labels()
 
     def impair() -> Iterator[Callable[[], Tensor]]:
-        from expunge.engine.streams import batch_seed
-
         for number, (x, y) in enumerate(batches(GIVEN.retain, 48, 1, "impair", "retain")):
             chosen = torch.randperm(12, generator=generator(batch_seed(1, "impair", number), "noise"))[:12]
             pictures, truth = torch.cat([x, 0.5 + 0.5 * noise[chosen]]), torch.cat([y, labels[chosen]])
@@ -113,8 +112,6 @@ def test_noise_beside_a_batch_is_a_share_of_it() -> None:
 
     base = stacked()
     model = Counting(base.net, base.preprocessing, base.spec)
-    from expunge.methods.phases import Batch, Labelled
-
     retain = Labelled(torch.rand(20, 3, 8, 8), torch.zeros(20, 1, dtype=torch.int64))
     loss = impair_loss(CONFIG, {"noise": torch.zeros(12, 3, 8, 8)}, torch.zeros(12, 1, dtype=torch.int64))
     loss(model, Batch({"retain": retain}, 0, 0.0, {}, 3))
