@@ -118,7 +118,7 @@ def audit(
     def rows(observation: Observation) -> tuple[AuditRow, ...]:
         return _rows(measure(observation), measured, divergences(observation, references, weights), floor)
 
-    notes = (NO_REFERENCE,) if not references else (ONE_REFERENCE,) if len(references) == 1 else ()
+    notes: tuple[str, ...] = (NO_REFERENCE,) if not references else (ONE_REFERENCE,) if len(references) == 1 else ()
     notes += (NO_UNTRAINED,) if untrained is None else ()
     beside = _reference_rows(references, measured, weights)
     return AuditReport(
