@@ -30,7 +30,7 @@ class PublishedEUK:
     Args:
         epochs: passes over the retain set (> 0).
         lr: learning rate of SGD with momentum .9 and no weight decay.
-        batch_size: pictures per step.
+        batch_size: pictures per step; 64 as for emotions there, ages have 32.
         augment: change the pictures at random as in training.
 
     Cost: one forward and one backward pass per retain picture and epoch.

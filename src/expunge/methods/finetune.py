@@ -40,7 +40,7 @@ class FineTune:
     augment: bool = True
 
 
-# settings of the notebooks published with DLFD (Dasol-Choi/DLFD at 4ac0aa6)
+# settings of the notebooks published with DLFD (Dasol-Choi/DLFD at 4ac0aa6); batches of 64 for emotions, 32 for ages
 PUBLISHED = FineTune(epochs=2.0, lr=0.001, schedule="cosine", weight_decay=5e-4)
 
 
