@@ -9,7 +9,8 @@ import torch
 
 from expunge.functional.ot import transport
 from expunge.methods.dlfd import DLFD, PAPER, distancing_loss, forgetting_probe
-from expunge.methods.phases import Batch, Labelled
+from expunge.methods.dlfd_published import PublishedDLFD, dlfd_published
+from expunge.methods.phases import Batch, Context, Labelled, Train
 from expunge.models.classifier import PixelClassifier
 from tests.helpers import net, pictures, task
 
@@ -100,3 +101,12 @@ def test_the_probe_reports_the_gap_to_its_target(target: str) -> None:
     values = forgetting_probe(config, given.steering, 0).measure(net(given.retain.spec).eval())
     assert values["gap"] == pytest.approx(values["auroc"] - values["target"])
     assert target == "retrained" or values["target"] == 0.5
+
+
+def test_the_published_form_may_never_look_and_then_never_stops() -> None:
+    given = task()
+    original = net(given.retain.spec).eval()
+    config = PublishedDLFD(batch_size=8, inner_steps=1, probe_every=0)
+    context = Context(given.steering, lambda: original, lambda seed: original, None, 1)
+    phase = next(dlfd_published(config, context))
+    assert isinstance(phase, Train) and phase.probe is None

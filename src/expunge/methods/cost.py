@@ -70,12 +70,15 @@ def shown_in(pictures: int, batch_size: int, epochs: float) -> int:
 
 
 def looks_in(steps: int, every: int, *, start: int = 0) -> int:
-    """How often a probe measures in a phase of so many steps that is not stopped: the look after the last one included.
+    """How often a probe measures in a phase of so many steps that is not stopped: the look after the last one included;
+    0 where it never does.
 
     Example:
         >>> looks_in(10, 5), looks_in(11, 5), looks_in(10, 5, start=1)
         (3, 4, 3)
     """
+    if not every:
+        return 0
     return len(range(start, steps, every)) + 1
 
 

@@ -127,7 +127,7 @@ def cost(config: DLFD, sizes: Sizes) -> Passes:
     steps = steps_of(sizes.retain, config.batch_size, config.epochs)
     inner = steps * config.inner_steps * (size - round(config.clean_share * size))
     look = min(config.probe_size, sizes.forget) + min(config.probe_size, sizes.tuning)
-    probes = look * looks_in(steps, config.probe_every) if config.probe_every else 0
+    probes = look * looks_in(steps, config.probe_every)
     return Passes(forward=steps * (size + forget) + inner + probes, backward=steps * size, inputs=inner)
 
 

@@ -48,7 +48,8 @@ class PublishedDLFD:
     backward pass per inner step, and looks at the retain set too; neither changes its result, both are left out.) At
     most so: it stops perturbing below the threshold.
     Fails when: the model needs more than what survives the clip; batch norm is in training mode for one step only.
-    Source: unlearn/dlfd.py of the published code; settings of its age notebook.
+    Source: unlearn/dlfd.py of the published code; settings of its age notebook, in batches of 64 as in the
+    other notebook (the age notebook has 32).
     Differs from the published code: stops and selects on tuning non-members, not on the pictures that it reports.
     """
 
@@ -77,7 +78,7 @@ def dlfd_published(config: PublishedDLFD, context: Context) -> Phases:
         published_loss(config, steps),
         Optimizer(lr=config.lr),
         steps=steps,
-        probe=_published_probe(config, task),
+        probe=_published_probe(config, task) if config.probe_every else None,
     )
 
 
