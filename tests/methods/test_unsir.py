@@ -51,13 +51,18 @@ def noise_labels() -> Tensor:
     return GIVEN.forget.labels[chosen, 0]
 
 
+def picture(model: PixelClassifier, noise: Tensor) -> Tensor:
+    """What the network's normalisation turns back into the noise."""
+    return noise * model.std + model.mean
+
+
 def test_the_noise_raises_the_loss_for_labels_of_the_forget_set() -> None:
     noise, found, _ = learned()
     model, labels = stacked().eval(), noise_labels()
     assert noise.inputs is not None
 
     def loss(z: Tensor) -> float:
-        return cross_entropy(model(0.5 + 0.5 * z), labels).item()
+        return cross_entropy(model(picture(model, z)), labels).item()
 
     assert loss(found["noise"]) > loss(noise.inputs["noise"]) + 0.2
 
@@ -70,7 +75,7 @@ def test_the_noise_is_what_adam_finds() -> None:
     adam = torch.optim.Adam([z], lr=0.1)
     for _ in range(15):
         adam.zero_grad()
-        value = 0.001 * z.square().sum((1, 2, 3)).mean() - cross_entropy(model(0.5 + 0.5 * z), labels)
+        value = 0.001 * z.square().sum((1, 2, 3)).mean() - cross_entropy(model(picture(model, z)), labels)
         value.backward()
         adam.step()
     torch.testing.assert_close(found["noise"], z.detach(), rtol=1e-3, atol=1e-3)
@@ -90,7 +95,7 @@ def by_hand(noise: Tensor) -> PixelClassifier:
     def impair() -> Iterator[Callable[[], Tensor]]:
         for number, (x, y) in enumerate(batches(GIVEN.retain, 48, 1, "impair", "retain")):
             chosen = torch.randperm(12, generator=generator(batch_seed(1, "impair", number), "noise"))[:12]
-            pictures, truth = torch.cat([x, 0.5 + 0.5 * noise[chosen]]), torch.cat([y, labels[chosen]])
+            pictures, truth = torch.cat([x, picture(model, noise[chosen])]), torch.cat([y, labels[chosen]])
             yield lambda p=pictures, t=truth: cross_entropy(model(p), t)
 
     def repair() -> Iterator[Callable[[], Tensor]]:

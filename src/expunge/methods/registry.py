@@ -28,6 +28,7 @@ from expunge.methods import (
     retrain,
     scrub,
     unsir,
+    unsir_published,
 )
 from expunge.methods.cost import Passes, Sizes
 from expunge.methods.phases import Context, Phases
@@ -65,6 +66,9 @@ METHODS: Mapping[str, Method] = {
         Method("neggrad", neggrad.NegGrad(), neggrad.neggrad, neggrad.cost),
         Method("neggrad-plus", neggrad_plus.NegGradPlus(), neggrad_plus.neggrad_plus, neggrad_plus.cost),
         Method("unsir", unsir.UNSIR(), unsir.unsir, unsir.cost),
+        Method(
+            "unsir:published", unsir_published.PublishedUNSIR(), unsir_published.unsir_published, unsir_published.cost
+        ),
         Method("bad-teacher", bad_teacher.BadTeacher(), bad_teacher.bad_teacher, bad_teacher.cost),
         Method(
             "bad-teacher:published",
@@ -90,6 +94,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "forget_weight": (0, 1000),
     "forget_batch": (1, 65_536),
     "noise_batch": (1, 65_536),
+    "impair_batch": (1, 65_536),
     "noise_steps": (1, 100_000),
     "noise_lr": (1e-9, 10),
     "noise_weight": (0, 1000),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +34,9 @@ class SCRUB:
     Args:
         epochs: how many times a min epoch is run.
         max_epochs: how many of them have a max epoch before.
-        lr: of min epochs (> 0), falling to 0 within each on a cosine.
-        max_lr: of max epochs (> 0).
+        lr: of min epochs (> 0).
+        schedule: of the rate within each min epoch: `cosine`, `linear` or `constant`.
+        max_lr: of max epochs (> 0), constant.
         alpha, gamma: weights of the original's answers and of the labels.
         temperature: of the answers (> 0).
         batch_size: pictures per step in min epochs. forget_batch: in max epochs.
@@ -54,6 +56,7 @@ class SCRUB:
     epochs: int = 2
     max_epochs: int = 1
     lr: float = 0.02
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     max_lr: float = 0.002
     alpha: float = 0.1
     gamma: float = 0.9
@@ -67,16 +70,17 @@ class SCRUB:
 
 
 REWIND = SCRUB(rewind=True)
-# scrub.py of the code published with DLFD (Dasol-Choi/DLFD at 4ac0aa6): both losses, both ways, at one rate
+# scrub.py of the code published with DLFD (Dasol-Choi/DLFD at 4ac0aa6) with the settings of its notebooks: the losses
+# of labels and (twice) of answers, both ways, at one rate; batches of 64 for emotions, 32 for ages
 PUBLISHED = SCRUB(
     epochs=2,
     max_epochs=2,
-    lr=0.001,
-    max_lr=0.001,
+    lr=0.0005,
+    schedule="constant",
+    max_lr=0.0005,
     alpha=2.0,
     gamma=1.0,
     temperature=1.0,
-    augment=False,
     max_labels=True,
 )
 
@@ -92,7 +96,7 @@ def scrub(config: SCRUB, context: Context) -> Phases:
         if epoch <= config.max_epochs:
             away = Optimizer(lr=config.max_lr, weight_decay=config.weight_decay)
             yield Train(f"max-{epoch}", forget, "forget", away_loss(config, context), away, epochs=1)
-        back = Optimizer(lr=config.lr, schedule="cosine", weight_decay=config.weight_decay)
+        back = Optimizer(lr=config.lr, schedule=config.schedule, weight_decay=config.weight_decay)
         yield Train(f"min-{epoch}", retain, "retain", back_loss(config, context), back, epochs=1)
         if config.rewind:
             snapshots.append(f"epoch-{epoch}")

@@ -19,8 +19,8 @@ from expunge.types import Augmentation, Optimizer, PictureSet
 class UNSIR:
     r"""Train on noise that maximises the loss for the labels of the forget set, then repair on the retain set.
 
-    Noise pictures are learned whose loss for forget labels is as high as it can be. Impairing trains the model on
-    them, with these labels, beside retain pictures; repairing trains on retain pictures alone.
+    Noise pictures (in normalised units) are learned whose loss for forget labels is as high as it can be. Impairing
+    trains the model on them, with these labels, beside retain pictures; repairing trains on retain pictures alone.
 
     $$N^* = \arg\max_N \; \mathrm{CE}(f_\theta(N), y_f) - \lambda \lVert N \rVert_2^2, \qquad
       \theta \leftarrow \theta - \gamma \nabla_\theta \, \mathrm{CE}(f_\theta(x_r \cup N^*), y_r \cup y_f)$$
@@ -113,7 +113,7 @@ def noise_loss(config: UNSIR, labels: Tensor) -> Loss:
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         noise = batch["noise"].x
         size = noise.square().sum((1, 2, 3)).mean()
-        error = mean_loss(model(_picture(noise)), labels.to(noise.device), sizes=unwrap(model).spec.sizes)
+        error = mean_loss(model(_picture(noise, model)), labels.to(noise.device), sizes=unwrap(model).spec.sizes)
         return config.noise_weight * size - error
 
     return loss
@@ -126,7 +126,7 @@ def impair_loss(config: UNSIR, learned: Mapping[str, Tensor], labels: Tensor) ->
         retain = batch["retain"]
         count = _beside(config, len(retain.x))
         chosen = torch.randperm(len(labels), generator=generator(batch.seed, "noise"))[:count]
-        noise = _picture(learned["noise"][chosen]).to(retain.x)
+        noise = _picture(learned["noise"][chosen].to(retain.x), model)
         x, y = torch.cat([retain.x, noise]), torch.cat([retain.y, labels[chosen].to(retain.y)])
         return mean_loss(model(x), y, sizes=unwrap(model).spec.sizes)
 
@@ -137,9 +137,10 @@ def _beside(config: UNSIR, retain: int) -> int:
     return min(config.noise_batch, round(config.noise_share * retain))
 
 
-def _picture(noise: Tensor) -> Tensor:
-    """Noise of mean 0 and deviation 1 as a picture around mid-grey; it may leave 0..1, as in the paper."""
-    return 0.5 + 0.5 * noise
+def _picture(noise: Tensor, model: nn.Module) -> Tensor:
+    """The picture that the network's normalisation turns into `noise`; it may leave 0..1, as in the paper."""
+    inner = unwrap(model)
+    return inner.mean + inner.std * noise
 
 
 def _noise_labels(forget: PictureSet, count: int, seed: int) -> Tensor:
