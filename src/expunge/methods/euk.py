@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from expunge.errors import Unavailable
 from expunge.methods.cost import Passes, Sizes, training
-from expunge.methods.phases import Context, Edit, Phases, training_phase
+from expunge.methods.phases import Context, Edit, Phases, recipe_for, training_phase
 from expunge.models.classifier import PixelClassifier
 from expunge.models.layers import copy_layers, last_layers, own_parameters
-from expunge.types import TrainRecipe
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class EUK:
 
 def euk(config: EUK, context: Context) -> Phases:
     """Reinitialise the last k layers, then train them by the recipe."""
-    recipe = _recipe(config, context.recipe)
+    recipe = recipe_for("eu-k", context.recipe, config.epochs)
 
     def reinitialise(model: PixelClassifier) -> None:
         copy_layers(context.fresh(context.seed), model, last_layers(model, config.k))
@@ -59,11 +57,5 @@ def cost(config: EUK, sizes: Sizes) -> Passes:
     Raises:
         Unavailable: nobody knows the recipe.
     """
-    recipe = _recipe(config, sizes.recipe)
+    recipe = recipe_for("eu-k", sizes.recipe, config.epochs)
     return training(sizes.retain, recipe.batch_size, recipe.epochs)
-
-
-def _recipe(config: EUK, known: TrainRecipe | None) -> TrainRecipe:
-    if known is None:
-        raise Unavailable("eu-k: no recipe: nobody said how the original was trained; give a recipe in the job")
-    return known if config.epochs is None else replace(known, epochs=config.epochs)

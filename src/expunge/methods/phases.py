@@ -7,10 +7,11 @@ It says what is trained on which batches with which loss; only the engine steps 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
+from expunge.errors import Unavailable
 from expunge.functional.losses import mean_loss
 from expunge.models.classifier import PixelClassifier
 from expunge.types import Augmentation, Optimizer, PictureSet, SteeringTask, TrainRecipe
@@ -214,6 +215,17 @@ def planned_steps(epochs: float, pictures: int, batch_size: int) -> int:
         3
     """
     return max(1, round(epochs * (pictures / batch_size)))
+
+
+def recipe_for(method: str, known: TrainRecipe | None, epochs: float | None) -> TrainRecipe:
+    """The recipe of the original, of `epochs` passes where given.
+
+    Raises:
+        Unavailable: nobody knows it.
+    """
+    if known is None:
+        raise Unavailable(f"{method}: no recipe: nobody said how the original was trained; give a recipe in the job")
+    return known if epochs is None else replace(known, epochs=epochs)
 
 
 def training_phase(recipe: TrainRecipe, pictures: PictureSet) -> Train:

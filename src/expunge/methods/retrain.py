@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
-from expunge.errors import Unavailable
 from expunge.methods.cost import Passes, Sizes, training
-from expunge.methods.phases import Context, Edit, Phases, training_phase
+from expunge.methods.phases import Context, Edit, Phases, recipe_for, training_phase
 from expunge.models.classifier import PixelClassifier
-from expunge.types import TrainRecipe
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Retrain:
 
 def retrain(config: Retrain, context: Context) -> Phases:
     """Reinitialise, then train by the recipe."""
-    recipe = _recipe(config, context.recipe)
+    recipe = recipe_for("retrain", context.recipe, config.epochs)
 
     def reinitialise(model: PixelClassifier) -> None:
         with torch.no_grad():
@@ -47,11 +45,5 @@ def cost(config: Retrain, sizes: Sizes) -> Passes:
     Raises:
         Unavailable: nobody knows the recipe.
     """
-    recipe = _recipe(config, sizes.recipe)
+    recipe = recipe_for("retrain", sizes.recipe, config.epochs)
     return training(sizes.retain, recipe.batch_size, recipe.epochs)
-
-
-def _recipe(config: Retrain, known: TrainRecipe | None) -> TrainRecipe:
-    if known is None:
-        raise Unavailable("retrain: no recipe: nobody said how the original was trained; give a recipe in the job")
-    return known if config.epochs is None else replace(known, epochs=config.epochs)
