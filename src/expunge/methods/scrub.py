@@ -54,13 +54,13 @@ class SCRUB:
     """
 
     epochs: int = 2
-    max_epochs: int = 1
-    lr: float = 0.02
+    max_epochs: int = 2
+    lr: float = 0.03
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    max_lr: float = 0.002
-    alpha: float = 0.1
+    max_lr: float = 0.0061
+    alpha: float = 1.3
     gamma: float = 0.9
-    temperature: float = 4.0
+    temperature: float = 1.0
     batch_size: int = 64
     forget_batch: int = 64
     weight_decay: float = 5e-4
