@@ -41,7 +41,7 @@ class NegGradPlus:
     Differs from the papers: both sets go through the network as one batch, so that batch norm sees them together.
     """
 
-    epochs: float = 1.0
+    epochs: float = 2.0
     lr: float = 0.01
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 64
