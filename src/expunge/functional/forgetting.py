@@ -77,8 +77,8 @@ def expected_error(tuning: Array, tuning_labels: Array, forget_labels: Array) ->
             picture has count with the mean of all tuning pictures.
 
     Example:
-        >>> expected_error(np.array([1.0, 0.0, 0.0]), np.array([[0], [0], [1]]), np.array([[0], [2]]))
-        0.4166666666666667
+        >>> expected_error(np.array([1.0, 0.0, 0.0]), np.array([[0], [0], [1]]), np.array([[0], [0], [0], [1]]))
+        0.375
     """
     by_label: dict[tuple[int, ...], list[float]] = {}
     for label, error in zip(tuning_labels.tolist(), tuning.tolist(), strict=True):
