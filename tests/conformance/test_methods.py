@@ -12,7 +12,7 @@ import torch
 from expunge.engine.loop import Outcome, differs, run_phases
 from expunge.engine.settings import EngineSettings
 from expunge.engine.training import copy_weights
-from expunge.methods.phases import Context, Edit, Phases
+from expunge.methods.phases import Context, Edit, Phases, Source, Train, classification
 from expunge.methods.registry import METHODS, describe_methods
 from expunge.models.classifier import PixelClassifier
 from expunge.types import ErasureTask, Optimizer, SteeringTask, TrainRecipe
@@ -122,6 +122,21 @@ def test_a_method_that_changes_nothing_is_caught(monkeypatch: pytest.MonkeyPatch
 
 def test_a_method_that_ignores_the_forget_set_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught_by(test_the_forget_set_is_read, METHODS["finetune"].phases, monkeypatch)
+
+
+def test_a_method_that_finds_a_way_to_reporting_pictures_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, make = list[ErasureTask](), task
+
+    def watched(**sizes: Any) -> ErasureTask:
+        made.append(make(**sizes))
+        return made[-1]
+
+    def leaking(config: object, context: Context) -> Phases:
+        source = {"retain": Source(made[0].reporting, 8)}
+        yield Train("leak", source, "retain", classification("retain"), Optimizer(lr=0.05), epochs=1)
+
+    monkeypatch.setattr("tests.conformance.test_methods.task", watched)
+    assert caught_by(test_reporting_pictures_steer_nothing, leaking, monkeypatch)
 
 
 def test_a_method_cannot_even_name_reporting_pictures() -> None:
