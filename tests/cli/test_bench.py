@@ -49,7 +49,10 @@ def test_flags_become_settings(
         ("nothing", "protocol: expected one of ferplus-emotion"),
         ("mufac-age --seeds x", "--seeds: expected numbers such as 0,2 or ranges such as 0-4, came x"),
         ("mufac-age --seeds 0-999999", "--seeds: expected numbers"),
-        ("mufac-age --size huge", "--size: expected one of cpu, paper, came 'huge'"),
+        (
+            "mufac-age --size huge",
+            "--size: expected one of cpu, paper, paper-head, paper-efficientnet, paper-densenet, came 'huge'",
+        ),
         ("mufac-age --method magic", "--method: expected one of finetune"),
         ("mufac-age --jobs 0", "--jobs: expected a number from 1 to 256, came 0"),
         ("mufac-age --faces nowhere", "--data: expected the pictures of mufac-age, came nowhere/mufac.parquet"),

@@ -32,7 +32,11 @@ def parameters() -> list[Parameter]:
     name = Annotated[str, typer.Argument(help=f"{', '.join(protocol_names())}, or a YAML file of your own.")]
     return [
         parameter("protocol", name, Parameter.empty),
-        parameter("size", _option(str, "--size", "cpu, or paper (for a GPU)."), given.size),
+        parameter(
+            "size",
+            _option(str, "--size", "cpu; or paper, paper-head, paper-efficientnet, paper-densenet (for a GPU)."),
+            given.size,
+        ),
         parameter("seeds", _option(str, "--seeds", "Only these, e.g. 0,2 or 0-4; else all of the protocol."), ""),
         parameter("methods", _option(list[str] | None, "--method", "Only this row of the protocol; repeatable."), None),
         parameter("jobs", _option(int, "--jobs", "Rows worked on side by side, sharing the CPU threads."), given.jobs),
