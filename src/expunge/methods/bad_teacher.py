@@ -43,10 +43,10 @@ class BadTeacher:
     """
 
     epochs: float = 1.0
-    lr: float = 0.01
+    lr: float = 0.0076
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    forget_weight: float = 0.25
-    temperature: float = 1.0
+    forget_weight: float = 0.89
+    temperature: float = 4.0
     batch_size: int = 64
     forget_batch: int = 16
     weight_decay: float = 5e-4
