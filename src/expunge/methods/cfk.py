@@ -25,7 +25,8 @@ class CFK:
     $$\min_{\theta_{\text{last } k}} \; \mathbb{E}_{(x,y) \in \text{retain}} \; \mathrm{CE}(f_\theta(x), y)$$
 
     Args:
-        k: number of layers that are trained (>= 1); 6 is the last stage and the head of a ResNet-18.
+        k: number of layers that are trained (>= 1); 11 are the last two stages and the head of a
+            ResNet-18.
         epochs: passes over the retain set (> 0).
         lr: peak learning rate (> 0).
         schedule: `cosine`, `linear` or `constant`.
@@ -42,12 +43,12 @@ class CFK:
     falls once; the mean is the same.
     """
 
-    k: int = 6
+    k: int = 11
     epochs: float = 2.0
-    lr: float = 0.1
+    lr: float = 0.29
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 64
-    weight_decay: float = 5e-4
+    weight_decay: float = 2.1e-3
     augment: bool = True
     freeze_statistics: bool = True
 

@@ -24,7 +24,8 @@ class EUK:
       \min_{\theta_{\text{last } k}} \; \mathbb{E}_{(x,y) \in \text{retain}} \; \mathrm{CE}(f_\theta(x), y)$$
 
     Args:
-        k: number of layers that start afresh (>= 1); 6 is the last stage and the head of a ResNet-18.
+        k: number of layers that start afresh (>= 1); 11 are the last two stages and the head of a
+            ResNet-18.
         epochs: passes over the retain set; None takes the recipe's own number.
 
     Cost: one forward and one backward pass per retain picture and epoch; the backward pass ends at the k-th last layer.
@@ -33,8 +34,8 @@ class EUK:
     Differs from published tables: these start no layer afresh and train batch norm alone; `eu-k:published` does so.
     """
 
-    k: int = 6
-    epochs: float | None = None
+    k: int = 11
+    epochs: float | None = 2.0
 
 
 def euk(config: EUK, context: Context) -> Phases:
