@@ -49,12 +49,12 @@ def by_hand() -> PixelClassifier:
 
 
 def test_it_is_what_a_plain_loop_does() -> None:
-    assert_same(unlearned(euk(EUK(k=2), CONTEXT)), by_hand())
+    assert_same(unlearned(euk(EUK(k=2, epochs=None), CONTEXT)), by_hand())
 
 
 def test_without_fresh_weights_it_would_be_noticed() -> None:
     """The planted fault for the test above."""
-    phases = (phase for phase in euk(EUK(k=2), CONTEXT) if not isinstance(phase, Edit))
+    phases = (phase for phase in euk(EUK(k=2, epochs=None), CONTEXT) if not isinstance(phase, Edit))
 
     def faulty() -> Phases:
         yield from phases
@@ -64,7 +64,7 @@ def test_without_fresh_weights_it_would_be_noticed() -> None:
 
 
 def test_frozen_layers_are_bit_identical_and_the_others_all_change() -> None:
-    before, after = stacked().state_dict(), unlearned(euk(EUK(k=2), CONTEXT)).state_dict()
+    before, after = stacked().state_dict(), unlearned(euk(EUK(k=2, epochs=None), CONTEXT)).state_dict()
     same = {name for name, value in after.items() if torch.equal(value, before[name])}
     assert same == {name for name in before if name.startswith(("net.0.", "net.1."))}
 
@@ -72,7 +72,7 @@ def test_frozen_layers_are_bit_identical_and_the_others_all_change() -> None:
 def test_running_statistics_start_afresh_too() -> None:
     used = stacked()
     used.train()(torch.rand(4, 3, 8, 8))
-    edit = next(euk(EUK(k=2), CONTEXT))
+    edit = next(euk(EUK(k=2, epochs=None), CONTEXT))
     assert isinstance(edit, Edit)
     edit.fn(used)
     assert used.get_buffer("net.4.num_batches_tracked") == 0 and used.get_buffer("net.1.num_batches_tracked") == 1
@@ -80,11 +80,11 @@ def test_running_statistics_start_afresh_too() -> None:
 
 def test_epochs_override_the_recipe_and_no_recipe_is_said() -> None:
     sizes = Sizes(48, 16, 24, RECIPE)
-    assert (cost(EUK(), sizes).forward, cost(EUK(epochs=3), sizes).forward) == (48, 144)
+    assert (cost(EUK(epochs=None), sizes).forward, cost(EUK(epochs=3), sizes).forward) == (48, 144)
     with pytest.raises(Unavailable, match="eu-k: no recipe"):
-        next(euk(EUK(k=2), replace(CONTEXT, recipe=None)))
+        next(euk(EUK(k=2, epochs=None), replace(CONTEXT, recipe=None)))
     with pytest.raises(Unavailable, match="eu-k: no recipe"):
-        cost(EUK(), replace(sizes, recipe=None))
+        cost(EUK(epochs=None), replace(sizes, recipe=None))
 
 
 def test_published_eu_k_trains_batch_norm_and_nothing_else() -> None:
