@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from expunge.app.erase import erase_files
 from expunge.app.runs import load_run
 from expunge.engine.loop import run_phases
 from expunge.errors import InputError, Interrupted, MethodError, ModelError, Unavailable
+from expunge.methods.registry import resolve_method
 from expunge.models.load import load_model
 from tests.app.test_train import Stopping
 from tests.app.workbench import Workbench, listing
@@ -45,7 +46,7 @@ def test_a_run_directory_is_complete(bench: Workbench, tmp_path: Path) -> None:
     assert run.model.recipe == load_run(bench.original).model.recipe
     assert run.metrics["request"]["forget"] == run.metrics["pictures"]["forget"] > 0
     assert len(run.metrics["references"]) == 1
-    assert run.job["method"]["set"]["lr"] == 0.1, "every setting is written out"
+    assert set(run.job["method"]["set"]) == set(asdict(resolve_method("finetune")[1])), "every setting is written out"
     assert desk.warnings == []
     summary = run.summary()
     assert summary["report"] == str(run.path / "report.html")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from expunge.errors import ModelError
 from expunge.models.predict import predict
 from tests.helpers import net, pictures
 
@@ -26,3 +28,12 @@ def test_nothing_in_the_model_changes() -> None:
     before = {k: v.clone() for k, v in model.state_dict().items()}
     predict(model, given)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_a_model_that_diverged_is_refused() -> None:
+    given = pictures(10)
+    model = net(given.spec)
+    with torch.no_grad():
+        next(iter(model.parameters())).fill_(float("nan"))
+    with pytest.raises(ModelError, match="for 10 of 10 pictures"):
+        predict(model, given)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from expunge.errors import ModelError
 from expunge.models.classifier import PixelClassifier, inference_mode_of
 from expunge.types import PictureSet
 
@@ -34,6 +35,9 @@ def predict(
         pictures: n pictures.
         batch_size: pictures per forward pass.
         features: also return penultimate features.
+
+    Raises:
+        ModelError: an answer is not finite, as after a training that diverged.
     """
     device = model.mean.device
     logits, kept = [], []
@@ -46,4 +50,12 @@ def predict(
             else:
                 answer = model(x)
             logits.append(answer.float().cpu())
-    return Predictions(torch.cat(logits), torch.cat(kept) if features else None)
+    answers = torch.cat(logits)
+    if broken := int((~answers.isfinite()).any(dim=1).sum()):
+        raise ModelError(
+            "model",
+            expected="finite answers",
+            came=f"answers that are not, for {broken:,} of {len(pictures):,} pictures",
+            remedy="if it was just trained, the training diverged: lower the learning rate",
+        )
+    return Predictions(answers, torch.cat(kept) if features else None)
