@@ -15,6 +15,7 @@ import numpy as np
 
 from expunge.audits.observe import Observation, Seen
 from expunge.audits.resampling import Weights, resampled_subjects
+from expunge.functional.attacks.curves import why_no_tpr
 from expunge.functional.membership import attack_hits
 from expunge.functional.stats import (
     js_divergence,
@@ -30,7 +31,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 ATTACKED = "forget-vs-reporting"
 STEERED = "forget-vs-tuning"
 COMPARED: tuple[Split, ...] = ("forget", "reporting")
-FALSE_POSITIVES = 10  # fewer expected ones than this, and a rate at a low FPR says nothing
 FPR = 0.01
 
 
@@ -165,11 +165,7 @@ def _regression(forget: Seen, others: Seen, ours: Array, theirs: Array) -> Estim
 
 
 def _tpr(forget: Seen, others: Seen, ours: Array, theirs: Array) -> Estimate:
-    n, needed = len(others.ids), round(FALSE_POSITIVES / FPR)
-    if n < needed:
-        why = (
-            f"not estimable with n = {n}: needs at least {needed:,} non-members, for {FALSE_POSITIVES} false positives"
-        )
+    if why := why_no_tpr(len(others.ids), FPR):
         return _both(None, forget, others, why)
     return _both(weighted_tpr(-forget.losses, -others.losses, ours, theirs, fpr=FPR), forget, others)
 
