@@ -37,6 +37,7 @@ def decode(data: bytes, *, size: tuple[int, int], channels: int) -> Pixels:
 
     Resizing is Pillow's antialiased bilinear; pictures more than twice as large are first shrunk by whole factors
     (JPEG scaling, box). Transparency is dropped, 16-bit grey keeps its upper 8 bits, an animation its first frame.
+    What the bytes are decides, not what a file is called; what follows a picture's end (an archive, say) is not read.
 
     Args:
         data: an encoded picture (JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF, JPEG 2000).
@@ -60,6 +61,8 @@ def decode(data: bytes, *, size: tuple[int, int], channels: int) -> Pixels:
             return _pixels(picture, size, channels)
     except UnreadablePicture:
         raise
+    except Image.DecompressionBombError:  # Pillow's own refusal, from twice our limit on
+        raise UnreadablePicture(f"more than {MAX_PICTURE_PIXELS} pixels") from None
     except UnidentifiedImageError:  # its message holds a memory address
         raise UnreadablePicture("not a picture in a known format" if data else "no bytes") from None
     except Exception as error:  # Pillow's plugins raise nearly anything on broken files
