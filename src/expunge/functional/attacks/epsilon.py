@@ -99,8 +99,8 @@ def epsilons(unlearned: Array, retrained: Array) -> Array:
 
     Example:
         >>> one, other = np.arange(8.0)[:, None], np.arange(8.0)[:, None] + 20
-        >>> epsilons(one, other), epsilons(one, one).round(2)
-        (array([50.]), array([1.95]))
+        >>> epsilons(one, other), epsilons(one, one)
+        (array([50.]), array([0.]))
     """
     if unlearned.shape != retrained.shape:
         raise ValueError(f"expected as many models and pictures on both sides, came {unlearned.shape, retrained.shape}")
@@ -145,8 +145,8 @@ def _two_thresholds(high: Array, low: Array) -> float:
     before, after = np.r_[-np.inf, values[:-1]], np.r_[values[1:], np.inf]
     first_end, last_end = np.maximum(values, end - SLACK), np.minimum(after, end + SLACK)
     shortest, longest = first_end[None] - values[:, None], last_end[None] - before[:, None]
-    allowed = (first_end <= last_end)[None] & (shortest <= width + SLACK) & (longest > width - SLACK)
-    allowed &= values[:, None] <= values[None]
+    ends = (first_end < after) & (first_end <= end + SLACK)
+    allowed = ends[None] & (shortest <= width + SLACK) & (longest > width - SLACK) & (values[:, None] <= values[None])
     held = [
         np.searchsorted(s, values, "right")[None] - np.searchsorted(s, values)[:, None]
         for s in (np.sort(inner), np.sort(outer))
