@@ -136,7 +136,9 @@ def balanced_accuracy(right: Array, wrong: Array) -> float:
 
 def _best_threshold(scores: Array, side: Array) -> float:
     found = roc(scores[side == 1], scores[side == 0])
-    return float(found.thresholds[np.argmax(found.tpr - found.fpr)])
+    # whole numbers, so that thresholds equally good stay equal and the highest of them is taken, on any machine
+    gain = np.rint((found.tpr - found.fpr) * (side == 1).sum() * (side == 0).sum())
+    return float(found.thresholds[np.argmax(gain)])
 
 
 def _ones(members: Array, others: Array) -> tuple[Array, Array]:
