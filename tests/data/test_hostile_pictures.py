@@ -1,4 +1,4 @@
-"""Strange and hostile picture files: each has a defined outcome, read correctly or refused in one line that names it."""
+"""Strange and hostile picture files: each is read correctly, or refused in one line that names it."""
 
 from __future__ import annotations
 
