@@ -76,8 +76,8 @@ def test_it_agrees_with_brute_force_over_a_fine_grid(seed: int) -> None:
 
 
 def test_two_gaussians_show_at_least_the_epsilon_of_the_cut_between_them() -> None:
-    models = 400
-    one, other = RNG.normal(0, 1, (models, 50)), RNG.normal(0, 1, (models, 50))
+    models = 200
+    one, other = RNG.normal(0, 1, (2, models, 20))
     apart, near = (epsilons(one, other + moved).mean() for moved in (1.0, 0.2))
     middle = norm.cdf(-0.5)  # either error of the cut halfway between them
     assert of_errors(middle, middle) < apart < np.log(models)

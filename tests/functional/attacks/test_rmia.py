@@ -109,7 +109,7 @@ def test_probabilities_that_rounded_to_0_give_a_score() -> None:
 
 
 def test_what_cannot_be_estimated_is_refused_with_a_reason() -> None:
-    target, member, references, inside, target_z, references_z = toy(4)
+    target, _, references, inside, target_z, references_z = toy(4)
     population = Population(target_z, references_z)
     everywhere = inside.copy()
     everywhere[:, :7] = True

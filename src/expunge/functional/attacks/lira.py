@@ -36,7 +36,7 @@ def lira_online(target: Array, shadows: Array, inside: Array, *, variance: Varia
         float64 [n], higher means member.
 
     Raises:
-        Unavailable: a picture has too few shadows on one side (two for a variance of its own, one for a fixed one).
+        Unavailable: a picture has fewer than two shadows on a side, which show no scatter.
 
     Reference: Carlini et al. 2022 (arXiv 2112.03570).
     Differs from published code, which takes medians in place of means.
@@ -116,11 +116,8 @@ def _fit(shadows: Array, chosen: Array, variance: Variance) -> _Gaussian:
     """The likeliest Gaussian of each picture, over the shadows chosen for it."""
     values = shadows.astype(np.float64)
     counts = chosen.sum(0)
-    needed = 2 if variance == "per-example" else 1
-    if (short := int((counts < needed).sum())) > 0:
-        raise Unavailable(
-            f"not estimable: {short} of {len(counts)} pictures have fewer than {needed} shadows on a side"
-        )
+    if short := int((counts < 2).sum()):
+        raise Unavailable(f"not estimable: {short} of {len(counts)} pictures have fewer than two shadows on a side")
     mean = np.where(chosen, values, 0.0).sum(0) / counts
     squares = np.where(chosen, values - mean, 0.0) ** 2
     found = squares.sum(0) / counts if variance == "per-example" else np.full(len(counts), squares.sum() / chosen.sum())

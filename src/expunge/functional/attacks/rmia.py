@@ -57,6 +57,7 @@ def rmia_offline(
         Unavailable: a picture was in the training set of every reference.
 
     Reference: Zarifzadeh et al. 2024 (arXiv 2312.03262).
+    Differs from published code, where a population picture counts with the larger half of its references only.
 
     Example:
         >>> others = Population(np.array([0.2, 0.6]), np.array([[0.5, 0.5]]))
@@ -121,6 +122,6 @@ def _score(target: Array, expected: Array, target_z: Array, expected_z: Array, g
 
 def _mean_where(references: Array, chosen: Array) -> Array:
     counts = chosen.sum(0)
-    if (without := int((counts == 0).sum())) > 0:
+    if without := int((counts == 0).sum()):
         raise Unavailable(f"not estimable: {without} of {len(counts)} pictures have no reference on a side")
     return np.asarray(np.where(chosen, references, 0.0).sum(0, dtype=np.float64) / counts)
