@@ -15,7 +15,7 @@ from expunge.data.dataset import Dataset
 from expunge.data.requests import ErasureRequest, Resolution, resolve
 from expunge.errors import RequestError
 
-ANSWER, SHOWN = "near copies of the same name", 5
+ANSWER, MOVED, SHOWN = "near copies of the same name", "erased too", 5
 
 
 def read_request(job: RequestJob) -> ErasureRequest:
@@ -64,10 +64,10 @@ def resolve_job(
     same = [str(entry["id"]) for entry in found.findings.near_review if entry["same_subject"]]
     if job.near_copies != "ask" or not same:
         return found, asked
-    move = desk.confirm(_question(same), unasked=False) if began is None else began.get(ANSWER) == "erased too"
+    move = desk.confirm(_question(same), unasked=False) if began is None else began.get(ANSWER) == MOVED
     if move:
         found = resolve(request, data, near_copies="move")
-    return found, asked | {ANSWER: "erased too" if move else "listed for review"}
+    return found, asked | {ANSWER: MOVED if move else "listed for review"}
 
 
 def _question(same: list[str]) -> str:

@@ -20,7 +20,7 @@ from expunge.app.job import AuditJob, DrawJob, EraseJob, Job, TrainJob
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.app.versions import EXPUNGE
-from expunge.cli import bench, figures, tables
+from expunge.cli import attestation, bench, figures, tables
 from expunge.cli.flags import options, parameter, read_job
 from expunge.cli.session import Answer, conclude
 from expunge.cli.terminal import Terminal
@@ -142,6 +142,12 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "bench": Command(bench.HELP, [*bench.parameters(), JSON, DEBUG], bench.run),
     "figures": Command(figures.HELP, [*figures.parameters(), JSON, DEBUG], figures.run),
+    "keys": Command(attestation.KEYS_HELP, [*attestation.keys_parameters(), JSON, DEBUG], attestation.run_keys),
+    "attest": Command(attestation.ATTEST_HELP, [*attestation.attest_parameters(), JSON, DEBUG], attestation.run_attest),
+    "disclose": Command(
+        attestation.DISCLOSE_HELP, [*attestation.disclose_parameters(), JSON, DEBUG], attestation.run_disclose
+    ),
+    "verify": Command(attestation.VERIFY_HELP, [*attestation.verify_parameters(), JSON, DEBUG], attestation.run_verify),
     "methods": _list_command(method_cards, "List unlearning methods with their settings, cost, and when they fail."),
     "audits": _list_command(audit_cards, "List what is measured, in which unit, and which values are good."),
     "draw-request": Command(

@@ -1,0 +1,171 @@
+"""Use case: a signed attestation of a finished erase run, and the openings of its forget set beside it.
+
+A run directory and a key flow in, two files flow out. Everything that the run's job names is loaded again and must be
+what it was; the pictures to be committed to are found anew. Nothing in the attestation names a person, a picture or a
+path.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from expunge.app.desk import Desk
+from expunge.app.inputs import data_spec
+from expunge.app.keys import Clock, now, passphrase_of
+from expunge.app.reopen import EraseRun, erase_run, reopen
+from expunge.app.runs import load_run
+from expunge.audits.registry import AUDITS
+from expunge.data.digests import encoded_digests
+from expunge.errors import InputError, RunDirectoryError
+from expunge.evidence.attestation import LIMITS, NOT_ASSESSED, attest
+from expunge.evidence.canonical import decimal
+from expunge.evidence.files import SECRET, hash_files, read_file, write_new
+from expunge.evidence.keyring import utc
+from expunge.evidence.keys import key_id, read_private
+from expunge.evidence.openings import MOST_BYTES, Nonce, Openings, choose, commit, read_openings, write_openings
+from expunge.types import PictureSet
+
+ATTESTATION, OPENINGS = "attestation.json", "openings.json"
+ENGINE = ("device", "precision", "channels_last", "accumulate", "threads", "max_seconds", "max_steps")
+LEAF = "SHA-256(0x00 || nonce of 32 bytes || SHA-256(encoded picture as its source holds it))"
+TREE = "RFC 6962, SHA-256"
+
+
+@dataclass(frozen=True)
+class AttestSettings:
+    """What to attest, and with which key.
+
+    Args:
+        run: directory of a finished `expunge erase`.
+        key: file of the private key. passphrase: file with its passphrase.
+        request_id: what the request is called in the user's books.
+        factory: of the network, where the run's model is a file of weights. device, threads: of this machine.
+    """
+
+    run: Path
+    key: Path
+    passphrase: Path | None = None
+    request_id: str | None = None
+    factory: str | None = None
+    device: str = "auto"
+    threads: int = 0
+
+
+def attest_run(
+    settings: AttestSettings, *, desk: Desk, clock: Clock = now, nonce: Nonce = secrets.token_bytes
+) -> dict[str, Any]:
+    """Write `attestation.json` and `openings.json` (mode 600) into a finished erase run.
+
+    Returns:
+        Where they are, whose key signed, and how large the forget set is.
+
+    Raises:
+        RunDirectoryError: no finished erase run, or one that is attested already.
+        InputError: the key cannot be used, or an input is not what it was.
+    """
+    run = erase_run(settings.run, device=settings.device, threads=settings.threads)
+    for name in (ATTESTATION, OPENINGS):
+        if (run.path / name).exists():
+            remedy = f"move {ATTESTATION} and {OPENINGS} away together, to make new ones"
+            raise RunDirectoryError("run", expected="a run without one", came=str(run.path / name), remedy=remedy)
+    key = read_private(settings.key, passphrase_of(settings.passphrase))
+    openings = _committed(run, desk, settings.factory, nonce)
+    desk.stage("signing")
+    subjects = hash_files(run.path / "model", "run")
+    said = predicate(run, openings, request_id=settings.request_id, made=utc(clock()))
+    signed = attest(subjects, said, key)
+    # openings first: a commitment that nobody can open any more is worth nothing
+    write_new(run.path / OPENINGS, write_openings(openings), "run", mode=SECRET)
+    write_new(run.path / ATTESTATION, signed, "run")
+    places = {"attestation": str(run.path / ATTESTATION), "openings": str(run.path / OPENINGS)}
+    return {**places, "key": key_id(key.public_key()), "files": len(subjects), "pictures": openings.size}
+
+
+def disclose(openings: Path, picture: str, out: Path) -> dict[str, Any]:
+    """Write the opening of one picture to a file of its own, for the person on it.
+
+    Raises:
+        InputError: no file of openings, no such picture in it, or `out` cannot be written.
+    """
+    found = read_openings(read_file(openings, "openings (--openings)", most=MOST_BYTES))
+    write_new(out, write_openings(choose(found, picture)), "out (--out)", mode=SECRET)
+    return {"out": str(out), "picture": picture}
+
+
+def predicate(run: EraseRun, openings: Openings, *, request_id: str | None, made: str) -> dict[str, Any]:
+    """What an attestation says beyond the files of the model.
+
+    Raises:
+        RunDirectoryError: the run's numbers are not as they were written.
+    """
+    found = load_run(run.path)
+    try:
+        return {
+            "audits": list(audit_rows(found.metrics)),
+            "code": {"expunge": found.job["frozen"]["expunge"]},
+            "data": {"pictures": run.inputs["pictures"], "counts": dict(run.counts)},
+            "environment": dict(found.job["frozen"]["versions"]),
+            "forgetSet": {"leaf": LEAF, "root": openings.root.hex(), "size": openings.size, "tree": TREE},
+            "limits": list(LIMITS),
+            "made": made,
+            "method": {"name": run.job.method.name, "settings": _texts(found.job["method"]["set"])},
+            "model": {
+                "before": run.inputs["weights"],
+                "after": run.after,
+                "references": list(run.references),
+            },
+            "notMeasured": not_measured(found.metrics),
+            "request": {"id": request_id, "near_copies": run.job.request.near_copies},
+            "run": {
+                "seed": str(run.job.seed),
+                "engine": _texts({name: found.job["engine"][name] for name in ENGINE}),
+                "recipe": run.inputs["recipe"],
+                "steps": found.metrics["steps"],
+                "budget_hit": found.metrics["budget_hit"],
+            },
+            "verdict": NOT_ASSESSED,
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RunDirectoryError("run", expected="job.yaml and metrics.json as written", came=str(run.path)) from None
+
+
+def audit_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every measured row of both models, fractions as texts."""
+    for model in ("before", "after"):
+        for row in metrics["audit"][f"rows_{model}"]:
+            yield {**_texts(row), "model": model}
+
+
+def not_measured(metrics: Mapping[str, Any]) -> list[str]:
+    """What the run does not know: audits without a value, and what it said itself about its limits."""
+    rows = metrics["audit"]["rows_after"]
+    absent = [f"{name}: not run" for name in AUDITS if name not in {row["name"] for row in rows}]
+    unknown = [f"{row['name']} on {row['split']}: {row['note']}" for row in rows if row["value"] is None]
+    return [*absent, *unknown, *metrics["audit"]["notes"], *metrics["request"]["sentences"]]
+
+
+def _committed(run: EraseRun, desk: Desk, factory: str | None, nonce: Nonce) -> Openings:
+    """The commitment to the forget set of a run, found anew."""
+    forget = reopen([run], desk, factory=factory).erasure.task.forget
+    if len(forget) != run.counts["forget"]:
+        expected = f"{run.counts['forget']} pictures to forget, as in the run"
+        raise InputError("request", expected=expected, came=str(len(forget)), remedy="run the erasure again")
+    desk.stage("hashing erased pictures")
+    return commit(forget.ids.tolist(), _digests(run, forget), nonce=nonce)
+
+
+def _digests(run: EraseRun, forget: PictureSet) -> list[bytes]:
+    return encoded_digests(data_spec(run.job.data), forget.rows.tolist())
+
+
+def _texts(value: Any) -> Any:
+    """A plain value with its fractions as texts."""
+    if isinstance(value, Mapping):
+        return {name: _texts(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_texts(inner) for inner in value]
+    return decimal(value) if isinstance(value, float) else value
