@@ -85,6 +85,6 @@ def fingerprint(pictures: PictureSet) -> str:
 
 def _hashes(pictures: PictureSet) -> Array:
     if isinstance(pictures.source, PictureStore):  # computed when it was decoded
-        return pictures.source.row_hashes[pictures.rows.numpy()]
+        return np.asarray(pictures.source.row_hashes[pictures.rows.numpy()])
     chunks = torch.split(torch.arange(len(pictures)), CHUNK)
     return np.stack([hash_row(pixels) for at in chunks for pixels in pictures.pixels(at).permute(0, 2, 3, 1).numpy()])
