@@ -103,9 +103,20 @@ def test_attacks_gain_nothing_from_unequal_sides(attack: str) -> None:
     members, others = RNG.normal(0, 1, (60, 2)), RNG.normal(0, 1, (540, 2))
     hits = svc_hits(members, others) if attack == "svc" else threshold_hits(members[:, 0], others[:, 0])
     assert balanced_accuracy(*hits) == pytest.approx(0.5, abs=0.08)
-    both, side = np.r_[members, others], np.r_[np.ones(60), np.zeros(540)]
-    unbalanced = SVC().fit(both, side).predict(both) == side
-    assert unbalanced.mean() > 0.85 and balanced_accuracy(unbalanced[:60], unbalanced[60:]) < 0.6
+    assert np.concatenate(hits).mean() < 0.8
+    assert np.concatenate(unbalanced(members, others)).mean() > 0.85
+
+
+def test_the_machine_finds_the_smaller_side_where_an_unbalanced_one_calls_nobody_a_member() -> None:
+    members, others = RNG.normal(1, 1, (40, 2)), RNG.normal(0, 1, (760, 2))
+    assert balanced_accuracy(*svc_hits(members, others)) > 0.65
+    assert balanced_accuracy(*unbalanced(members, others)) < 0.55
+
+
+def unbalanced(members: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    both, side = np.r_[members, others], np.r_[np.ones(len(members)), np.zeros(len(others))]
+    right = SVC().fit(both, side).predict(both) == side
+    return right[: len(members)], right[len(members) :]
 
 
 def test_several_signals_tell_what_no_single_one_does() -> None:
