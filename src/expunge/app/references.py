@@ -17,6 +17,7 @@ from expunge.app.desk import Desk
 from expunge.app.rundir import RunDirectory
 from expunge.app.user import UserTrain, fitted
 from expunge.engine.events import Events
+from expunge.engine.progress import Progress
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
 from expunge.errors import Unavailable
@@ -85,7 +86,14 @@ def trained_references(
         if place is not None and place.exists():
             yield replace(retraining.artefact.reopen(place), source=_made_here(seed))
             continue
-        trained = _train(retraining, seed, number, run, events, desk)
+        trained = retrained(
+            retraining,
+            seed,
+            key=f"reference-{number}",
+            checkpoints=run.checkpoints / f"reference-{number}" if run is not None else None,
+            events=events,
+            progress=desk.progress,
+        )
         recipe = replace(retraining.recipe, seed=seed) if retraining.recipe else None
         artefact = replace(retraining.artefact, classifier=trained, source=_made_here(seed), recipe=recipe)
         if place is not None and run is not None:
@@ -109,9 +117,24 @@ def save_whole(artefact: ModelArtefact, place: Path) -> None:
     part.rename(place)
 
 
-def _train(
-    retraining: Retraining, seed: int, number: int, run: RunDirectory | None, events: Events, desk: Desk
+def retrained(
+    retraining: Retraining,
+    seed: int,
+    *,
+    key: str = "",
+    checkpoints: Path | None = None,
+    events: Events | None = None,
+    progress: Progress | None = None,
 ) -> PixelClassifier:
+    """One model trained on `retraining.retain` by the recipe, or by the user's own function, with this seed.
+
+    Args:
+        retraining: on what, and how. seed: initialisation, order and augmentation follow from it.
+        key, checkpoints, events, progress: of the engine, as in `train_model`.
+
+    Raises:
+        Unavailable: nobody knows the recipe, or the architecture cannot be had afresh.
+    """
     if retraining.function is not None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)  # in case the function leaves something to torch's own state
@@ -123,12 +146,13 @@ def _train(
         retraining.retain,
         recipe,
         settings=retraining.unbounded,
-        key=f"reference-{number}",
-        checkpoints=run.checkpoints / f"reference-{number}" if run is not None else None,
+        key=key,
+        checkpoints=checkpoints,
         events=events,
-        progress=desk.progress,
+        progress=progress,
     )
-    events.write("reference_trained", seed=seed, steps=outcome.steps, seconds=round(outcome.seconds, 3))
+    if events is not None:
+        events.write("reference_trained", seed=seed, steps=outcome.steps, seconds=round(outcome.seconds, 3))
     return model
 
 

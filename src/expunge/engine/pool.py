@@ -127,7 +127,7 @@ class Pool:
 
 
 def packed(work: Any, *, dumps: Callable[[Any], bytes] = pickle.dumps) -> bytes:
-    """`work` as bytes. Plainly pickled: the tensors of a process that dies must not lie in memory shared with it.
+    """`work` as bytes. Tensors are copied: those of a process that dies must not lie in memory shared with it.
 
     Args:
         work: what to send. dumps: another way to pickle.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -36,7 +37,7 @@ def library_network(library: str, name: str, *, logits: int, channels: int = 3) 
 def _timm(name: str, logits: int, channels: int) -> Callable[[], nn.Module]:
     timm = _library("timm")
     _check_known("timm", name, timm.list_models(), known=timm.is_model(name))
-    return lambda: timm.create_model(name, num_classes=logits, in_chans=channels, pretrained=False)
+    return partial(timm.create_model, name, num_classes=logits, in_chans=channels, pretrained=False)
 
 
 def _torchvision(name: str, logits: int, channels: int) -> Callable[[], nn.Module]:
@@ -46,7 +47,7 @@ def _torchvision(name: str, logits: int, channels: int) -> Callable[[], nn.Modul
     _check_known("torchvision", name, names, known=name in names)
     if channels != 3:
         raise ModelError("model", expected="pictures of 3 channels for torchvision", came=str(channels))
-    return lambda: models.get_model(name, weights=None, num_classes=logits)
+    return partial(models.get_model, name, weights=None, num_classes=logits)
 
 
 def _check_known(library: str, name: str, names: Sequence[str], *, known: bool) -> None:

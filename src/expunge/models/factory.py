@@ -9,6 +9,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,14 @@ def factory(name: str, *, logits: int, channels: int = 3) -> Build:
         Unavailable: the library is not installed.
     """
     if (own := BUILT_IN.get(name)) is not None:
-        return lambda: own.build(logits, channels)
+        return partial(own.build, logits, channels)
     module, _, attribute = name.partition(":")
     if not module or not attribute:
         raise ModelError("model", expected="package.module:factory", came=name)
     if module in LIBRARIES:
         return library_network(module, attribute, logits=logits, channels=channels)
     made = _named(module, attribute)
-    return lambda: _network(made(), name)
+    return partial(_network, made, name)
 
 
 def built(build: Build, name: str) -> nn.Module:
@@ -157,7 +158,8 @@ def _current_directory_first() -> Iterator[None]:
             sys.path.remove(here)
 
 
-def _network(found: object, name: str) -> nn.Module:
+def _network(make: Callable[[], object], name: str) -> nn.Module:
+    found = make()
     if not isinstance(found, nn.Module):
         raise ModelError("model", expected=f"{name} to return a torch.nn.Module", came=type(found).__name__)
     return found

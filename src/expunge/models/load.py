@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def wrap_module(
     name = type(module).__name__
     check_finite(module.state_dict(), "the module")
     layout = layout_of(module.state_dict(), FILE)
-    form = FileForm(name, lambda: copy.deepcopy(module), build=factory, layout=layout)
+    form = FileForm(name, partial(copy.deepcopy, module), build=factory, layout=layout)
     classifier = PixelClassifier(module, preprocessing, spec, head)
     return ModelArtefact(classifier, "module", name, state_bytes_hash(module), None, form)
 

@@ -1,0 +1,208 @@
+"""Shadow models as a use case: how they are trained and unlearned here, by whom, and what that will take.
+
+A recipe, a method and workers flow in; the statistics of shadows flow out. What was finished before is taken up.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+import json
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from expunge.app.desk import Desk, ProgressReport, duration
+from expunge.app.measure import plain
+from expunge.app.references import Retraining, retrained
+from expunge.app.user import UserTrain
+from expunge.app.versions import EXPUNGE
+from expunge.audits.shadowcache import Shadow, ShadowCache
+from expunge.audits.shadows import Make, ShadowPlan, Shadows, Training, Unlearning, collect
+from expunge.engine.jobs import Tell, Workers
+from expunge.engine.launch import launch
+from expunge.engine.loop import run_phases
+from expunge.engine.settings import EngineSettings
+from expunge.errors import Unavailable
+from expunge.methods.phases import Context
+from expunge.methods.registry import Method
+from expunge.models.artefact import ModelArtefact
+from expunge.models.classifier import PixelClassifier
+from expunge.types import ErasureTask, PictureSet, SteeringTask, TrainRecipe
+
+COMPUTED = ("precision", "channels_last", "accumulate")  # settings that change a result; threads and device do not
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A `Train`: the recipe of the original, or the user's own function, on other pictures."""
+
+    retraining: Retraining
+
+    def __call__(self, subset: PictureSet, seed: int) -> PixelClassifier:
+        """Train on `subset`."""
+        model = retrained(replace(self.retraining, retain=subset), seed)
+        return model.to(self.retraining.settings.device)
+
+
+@dataclass(frozen=True)
+class Unlearned:
+    """An `Unlearn`: a method through the engine, on a model that is not the user's."""
+
+    retraining: Retraining
+    method: Method
+    config: Any
+
+    def __call__(self, model: PixelClassifier, task: SteeringTask, seed: int) -> PixelClassifier:
+        """Make `model` forget."""
+        retraining, settings = self.retraining, self.retraining.settings
+        if self.method.name == "retrain" and retraining.function is not None:
+            return Retrained(retraining)(task.retain, seed)
+        original = copy.deepcopy(model).eval().requires_grad_(False)
+        context = Context(task, lambda: original, retraining.artefact.fresh, retraining.recipe, seed)
+        run_phases(model, self.method.phases(self.config, context), settings=replace(settings, seed=seed))
+        return model.to(settings.device)
+
+
+def shadow_training(retraining: Retraining) -> Training:
+    """How references are trained, as a way to train shadows.
+
+    Raises:
+        Unavailable: nobody knows how the original was trained.
+    """
+    return Training(Retrained(retraining), _told(retraining))
+
+
+def shadow_unlearning(retraining: Retraining, method: Method, config: Any, task: ErasureTask) -> Unlearning:
+    """A method with its configuration as a way to unlearn the forget set of `task` from shadows.
+
+    Raises:
+        Unavailable: nobody knows how the original was trained.
+    """
+    settings = retraining.settings
+    told = {
+        **_told(retraining),
+        "method": method.name,
+        "config": plain(asdict(config)),
+        "budget": [settings.max_steps, settings.max_seconds],
+    }
+    return Unlearning(Unlearned(retraining, method, config), told, task.forget, task.tuning)  # type: ignore[arg-type]
+
+
+def shadow_statistics(
+    plan: ShadowPlan, count: int, *, cache: Path, workers: Workers, desk: Desk, weights: bool = False
+) -> Shadows:
+    """The statistics of the first `count` shadows of a plan, of which only what is missing is trained.
+
+    Once the first one is there, it is said how long the others will take; whoever sits at the desk may stop then.
+
+    Args:
+        plan: what shadows. count: how many in all.
+        cache: folder of finished shadows. workers: who trains them. desk: who listens. weights: keep these too.
+
+    Raises:
+        Unavailable: some failed, or were not wanted at that price; what was finished is kept.
+        Interrupted: stopped from outside.
+        DataError: the cache was tampered with.
+    """
+    desk.stage("shadow models")
+    return collect(plan, count, ShadowCache(cache), run=_Launched(workers, desk), weights=weights)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What workers are sent: once, with the pictures."""
+
+    make: Make
+
+    def __call__(self, index: int, _tell: Tell) -> Shadow:
+        return self.make(index)
+
+
+@dataclass(frozen=True)
+class _Launched:
+    """A `Run`: by workers, with somebody listening."""
+
+    workers: Workers
+    desk: Desk
+
+    def __call__(self, make: Make, indices: Sequence[int]) -> Iterable[tuple[int, Shadow]]:
+        began, trained, asked = time.monotonic(), 0, False
+        jobs = {str(index): index for index in indices}
+        for count, ended in enumerate(launch(_Work(make), jobs, self.workers), start=1):
+            if ended.how != "done":
+                self.desk.warn(f"shadow {ended.name}: {ended.error}")
+                continue
+            yield int(ended.name), ended.value
+            trained += ended.value.pictures
+            spent, left = time.monotonic() - began, len(jobs) - count
+            rest = self._rest(ended.seconds, left)
+            self.desk.progress(ProgressReport("trained", count, len(jobs), trained / spent, rest, {}))
+            if left and not asked:
+                self._ask(ended.seconds, left, rest)
+                asked = True
+
+    def _rest(self, seconds: float, left: int) -> float:
+        """Seconds that the others take, as long as this one each: those under way are nearly done by now."""
+        return seconds * math.ceil(max(0, left - (self.workers.at_once - 1)) / self.workers.at_once)
+
+    def _ask(self, seconds: float, left: int, rest: float) -> None:
+        at_once = self.workers.at_once
+        price = f"one shadow model takes {duration(seconds)}; {left} more, {at_once} at a time: about {duration(rest)}"
+        self.desk.say(price)
+        if not self.desk.confirm("Train them?"):
+            raise Unavailable("shadows: unavailable: not wanted at that price; what was finished is kept")
+
+
+def _told(retraining: Retraining) -> dict[str, Any]:
+    """Everything that decides what a training gives, but for pictures and seed."""
+    return {
+        "expunge": EXPUNGE,
+        "architecture": _architecture(retraining.artefact),
+        "recipe": _recipe(retraining.recipe) if retraining.function is None else None,
+        "function": _function(retraining.function) if retraining.function is not None else None,
+        **_computed(retraining.settings),
+    }
+
+
+def _computed(settings: EngineSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in COMPUTED}
+
+
+def _architecture(artefact: ModelArtefact) -> dict[str, Any]:
+    """The network without its weights: layers, names, shapes, and small files such as a configuration."""
+    model, kept = artefact.classifier, artefact.form.kept
+    shapes = {name: [str(value.dtype), *value.shape] for name, value in model.net.state_dict().items()}
+    return {
+        "factory": artefact.form.factory,
+        "layers": _hash(repr(model.net)),
+        "shapes": _hash(json.dumps(shapes)),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in kept.items()},
+        "preprocessing": plain(model.preprocessing),
+    }
+
+
+def _recipe(recipe: TrainRecipe | None) -> dict[str, Any]:
+    if recipe is None:
+        raise Unavailable("shadows: unavailable: no recipe: nobody said how the original was trained")
+    told: dict[str, Any] = plain(recipe)
+    del told["seed"]  # every shadow has its own
+    return told
+
+
+def _function(function: UserTrain) -> dict[str, str]:
+    """The user's function by name and, where it can be read, by its text."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    try:
+        text = inspect.getsource(named)
+    except (OSError, TypeError):
+        text = ""
+    return {"name": f"{named.__module__}:{named.__qualname__}", "text": _hash(text)}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
