@@ -16,7 +16,7 @@ from expunge.engine.settings import EngineSettings
 from expunge.functional.losses import mean_loss
 from expunge.functional.ot import transport
 from expunge.functional.perturb import ascend
-from expunge.methods.dlfd import PAPER, dlfd
+from expunge.methods.dlfd_perturb import PAPER, dlfd_perturb
 from expunge.methods.phases import Context, Phases, Source, Train, classification
 from expunge.models.classifier import PixelClassifier, Preprocessing, frozen
 from expunge.models.load import new_model
@@ -61,7 +61,7 @@ def whole_method(rounds: int) -> list[Comparison]:
 
     def ours(settings: EngineSettings) -> None:
         context = Context(SteeringTask(retain, forget, tuning), model, lambda _: model(), None, 0)
-        run_phases(model(), dlfd(never, context), settings=replace(settings, max_steps=BATCHES))
+        run_phases(model(), dlfd_perturb(never, context), settings=replace(settings, max_steps=BATCHES))
 
     def published(bf16: bool) -> None:
         layout = torch.channels_last if bf16 else torch.contiguous_format

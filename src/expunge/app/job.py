@@ -302,6 +302,15 @@ class EraseJob(ComputeJob):
         return parse_reference(raw)
 
 
+class CheckJob(ComputeJob):
+    """Look at data and request before anything is trained."""
+
+    out: Annotated[Path | None, Flag("--out", "Directory to write check.html and check.json to.")] = None
+    model: NewModelJob = NewModelJob()
+    request: RequestJob = RequestJob()
+    recipe: Annotated[RecipeJob, Prefix("recipe-")] = RecipeJob()
+
+
 class AuditJob(ComputeJob):
     """Measure finished models."""
 

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from expunge.app.job import AuditJob, DrawJob, EraseJob, Flag, Job, Prefix, TrainJob
+from expunge.app.job import AuditJob, CheckJob, DrawJob, EraseJob, Flag, Job, Prefix, TrainJob
 from expunge.errors import InputError
 
 JobT = TypeVar("JobT", bound=Job)
@@ -21,6 +21,7 @@ KINDS: Mapping[type[Job], str] = {
     TrainJob: "train",
     EraseJob: "erase",
     AuditJob: "audit",
+    CheckJob: "check",
     DrawJob: "draw-request",
 }
 CAME_LIMIT = 120

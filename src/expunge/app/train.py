@@ -14,7 +14,7 @@ import torch
 from expunge.app.desk import Desk
 from expunge.app.freeze import decided, freeze, run_key
 from expunge.app.inputs import Known, check_answers, fresh_shape, known_of, model_place, read_pictures, side_of
-from expunge.app.job import RecipeJob, RequestJob, TrainJob
+from expunge.app.job import CheckJob, RecipeJob, RequestJob, TrainJob
 from expunge.app.jobfile import job_fields
 from expunge.app.measure import plain, train_accuracies
 from expunge.app.references import save_whole
@@ -57,7 +57,7 @@ def train_files(job: TrainJob, *, desk: Desk, resume: bool = False) -> Path:
         return out
     function = train_function(job.recipe.function) if job.recipe.function else None
     data, pictures, found = _pictures(job, desk)
-    artefact = _fresh(job, data)
+    artefact = fresh_artefact(job, data)
     check_answers(artefact, pictures)
     frozen = freeze(job, {"pictures": data.fingerprint, "weights": artefact.weights_sha256, **found.pop("inputs", {})})
     training = Training(pictures, artefact, recipe, function, settings, run_key(frozen))
@@ -69,11 +69,16 @@ def train_files(job: TrainJob, *, desk: Desk, resume: bool = False) -> Path:
         return run.finish()
 
 
-def _pictures(job: TrainJob, desk: Desk) -> tuple[Dataset, PictureSet, dict[str, Any]]:
+def read_for_network(job: TrainJob | CheckJob, desk: Desk) -> Dataset:
+    """The pictures of a job, as its network takes them."""
     place = model_place(job.model.path) if job.model.path else None
     known = known_of(place, None, job.data.labels) if place else Known(None, None, side_of(job.model.arch))
     channels = known.shape.channels if known.shape is not None else 3
-    data = read_pictures(job.data, size=known.size(job.data.size), channels=channels, desk=desk, spec=known.spec)
+    return read_pictures(job.data, size=known.size(job.data.size), channels=channels, desk=desk, spec=known.spec)
+
+
+def _pictures(job: TrainJob, desk: Desk) -> tuple[Dataset, PictureSet, dict[str, Any]]:
+    data = read_for_network(job, desk)
     if job.without is None:
         return data, data.role("train"), {}
     request = RequestJob(file=job.without, near_copies=job.near_copies)
@@ -82,7 +87,7 @@ def _pictures(job: TrainJob, desk: Desk) -> tuple[Dataset, PictureSet, dict[str,
     return data, resolution.task.retain, found
 
 
-def _fresh(job: TrainJob, data: Dataset) -> ModelArtefact:
+def fresh_artefact(job: TrainJob | CheckJob, data: Dataset) -> ModelArtefact:
     """The network to train, freshly initialised."""
     spec, size = data.pictures.spec, (data.store.height, data.store.width)
     place = model_place(job.model.path) if job.model.path is not None else job.model.arch

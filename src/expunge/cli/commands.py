@@ -16,11 +16,11 @@ from expunge.app.demo import DemoSettings, demo
 from expunge.app.desk import Desk
 from expunge.app.draw import draw_request
 from expunge.app.erase import erase_files
-from expunge.app.job import AuditJob, DrawJob, EraseJob, Job, TrainJob
+from expunge.app.job import AuditJob, CheckJob, DrawJob, EraseJob, Job, TrainJob
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.app.versions import EXPUNGE
-from expunge.cli import attestation, bench, figures, tables
+from expunge.cli import attestation, bench, check, figures, tables
 from expunge.cli.flags import options, parameter, read_job
 from expunge.cli.session import Answer, conclude
 from expunge.cli.terminal import Terminal
@@ -140,6 +140,7 @@ COMMANDS: Mapping[str, Command] = {
         "Example: `expunge audit --data faces.parquet --label age_class --subject identity --model runs/erased "
         "--request request.csv --reference runs/reference --out runs/audit`",
     ),
+    "check": Command(check.HELP, [*options(CheckJob), JOB, JSON, DEBUG], check.run),
     "bench": Command(bench.HELP, [*bench.parameters(), JSON, DEBUG], bench.run),
     "figures": Command(figures.HELP, [*figures.parameters(), JSON, DEBUG], figures.run),
     "keys": Command(attestation.KEYS_HELP, [*attestation.keys_parameters(), JSON, DEBUG], attestation.run_keys),

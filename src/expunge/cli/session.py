@@ -1,6 +1,6 @@
 """What every command does around its use case: talk on stderr, answer on stdout, and end with the right exit code.
 
-Exit codes: 0 done, 1 a bug in expunge, 2 bad input, 3 interrupted and resumable.
+Exit codes: 0 done, 1 a bug in expunge, 2 bad input, 3 interrupted and resumable, 4 done, and the answer is to stop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.markup import escape
 from expunge.cli.terminal import Terminal
 from expunge.errors import ExpungeError, InputError
 
-DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3
+DONE, BUG, BAD_INPUT, INTERRUPTED, STOP = 0, 1, 2, 3, 4
 Answer = Mapping[str, Any]
 
 
@@ -28,7 +28,7 @@ def conclude(work: Callable[[Terminal], Answer], *, as_json: bool, debug: bool, 
     """Run `work`, print its answer or its error, and say how to exit.
 
     Args:
-        work: the use case; its answer is printed as one JSON line where `as_json`.
+        work: the use case; its answer is printed as one JSON line where `as_json`. An `exit` in it is the exit code.
         as_json: print one final machine-readable line on stdout, errors included.
         debug: show the traceback of a bug.
         yes: answer questions with yes.
@@ -48,7 +48,7 @@ def conclude(work: Callable[[Terminal], Answer], *, as_json: bool, debug: bool, 
         return failed(text, BUG, as_json=as_json)
     if as_json:
         answer_line({"status": "done", "exit": DONE, **answer})
-    return DONE
+    return int(answer.get("exit", DONE))
 
 
 def failed(text: str, code: int, *, as_json: bool, field: str | None = None) -> int:

@@ -17,7 +17,7 @@ PLAIN_WIDTH = 160  # a pipe has no width; tables must not be wrapped for it
 
 def show_run(run: Run) -> None:
     """What a finished run measured, and where everything is."""
-    console = _console()
+    console = result_console()
     metrics = run.metrics
     if run.kind == "train":
         for name, value in metrics["accuracy"].items():
@@ -49,7 +49,7 @@ def measured_table(rows: Sequence[TableRow], *, reference: bool) -> Table:
 
 def show_cards(cards: Sequence[Mapping[str, Any]]) -> None:
     """One paragraph for every method or audit."""
-    console = _console()
+    console = result_console()
     for card in cards:
         console.print(f"[bold]{escape(str(card['name']))}[/]")
         for key, value in card.items():
@@ -68,7 +68,8 @@ def _notes(console: Console, metrics: Mapping[str, Any]) -> None:
         _line(console, f"stopped early by the budget {metrics['budget_hit']}")
 
 
-def _console() -> Console:
+def result_console() -> Console:
+    """Standard output, wide enough where it is a pipe."""
     console = Console()
     return console if console.is_terminal else Console(width=PLAIN_WIDTH)
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 import torch
@@ -79,6 +79,12 @@ class PictureStore:
     def __len__(self) -> int:
         return int(self.n)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, pixels that are mapped from a file by name are mapped there again, not copied."""
+        known, path = self._row_hashes, getattr(self.pixels, "filename", None)
+        pixels = np.asarray(self.pixels) if path is None else Path(path)
+        return _reopened, (pixels, self.pixels.shape, known, self.unreadable)
+
     def read(self, rows: Tensor) -> Tensor:
         """Pixels of `rows` (int64 [b]) as uint8 [b, C, H, W] in channels_last order, 0..255; always a copy."""
         rows = rows.to("cpu")
@@ -111,6 +117,13 @@ class PictureStore:
         """Hexadecimal SHA-256 over the shape and all row hashes: equal stores hold equal pixels."""
         shape = np.array(self.pixels.shape, np.int64)
         return hashlib.sha256(shape.tobytes() + self.row_hashes.tobytes()).hexdigest()
+
+
+def _reopened(
+    pixels: Pixels | Path, shape: Shape, row_hashes: Pixels | None, unreadable: Mapping[int, str]
+) -> PictureStore:
+    found = map_pixels(pixels, shape) if isinstance(pixels, Path) else pixels
+    return PictureStore(found, row_hashes=row_hashes, unreadable=unreadable)
 
 
 def open_store(

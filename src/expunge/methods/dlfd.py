@@ -1,191 +1,219 @@
-"""Distribution-level feature distancing: train on retain pictures moved away from the forget set in feature space.
+"""Distribution-level feature distancing, our form: the forget set is moved to where unseen pictures lie.
 
-Reads retain, forget and tuning pictures. What is trained on which batch is said here; stepping is the engine's.
+Reads retain and forget pictures, and nothing else. What is trained on which batch is said here; stepping is the
+engine's. The paper's form is `dlfd_perturb.py`, its code `dlfd_published.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from expunge.functional.forgetting import forgetting_target
+from expunge.functional.distillation import distillation
 from expunge.functional.losses import mean_loss, per_example_loss
-from expunge.functional.ot import Solver, transport
-from expunge.functional.perturb import ascend
-from expunge.functional.seeding import generator
-from expunge.methods.cost import Passes, Sizes, looks_in, steps_of
-from expunge.methods.phases import Batch, Context, Loss, Phases, Probe, Source, Train, unwrap
-from expunge.models.classifier import PixelClassifier, frozen, inference_mode_of
+from expunge.functional.unseen import Unseen, unseen_distance
+from expunge.methods.cost import Passes, Sizes, steps_of, training
+from expunge.methods.phases import Batch, Compute, Context, Edit, Loss, Phases, Source, Train, classification, unwrap
+from expunge.models.classifier import PixelClassifier, label_slices
 from expunge.models.predict import predict
-from expunge.types import Augmentation, Optimizer, PictureSet, SteeringTask
+from expunge.types import Optimizer, PictureSet, TrainRecipe
+
+FORGET_BATCH = (32, 128)  # fewest and most forget pictures in a step
+NEVER = -30.0  # added to the logit of a class that is lost: a probability of 1e-13
 
 
 @dataclass(frozen=True)
 class DLFD:
-    r"""Train on retain pictures whose features were pushed away from those of the forget set.
+    r"""Move the forget set, as a distribution, to where pictures lie that a model has not seen; keep the rest.
 
-    Every step perturbs retain pictures within a small box so that the distribution of their penultimate features
-    moves away from that of forget pictures (optimal transport), while a classification term keeps what their labels
-    depend on; the model then learns the perturbed pictures with their true labels. Once membership of the forget
-    set shows no more than it would after retraining, the rest of the epoch is plain training.
+    A short warm restart on the retain set shows how forget pictures look to a model that is losing them. From the
+    original weights again, optimal transport moves features and losses of the forget set there, losses only upwards,
+    while retain pictures are learned and answered as before. A picture that has arrived is left alone, so that
+    forgetting stops by itself, picture by picture, at what looks unseen and not beyond.
 
-    $$\delta^* = \arg\max_{|\delta|_\infty \le \varepsilon}\; \lambda_{ot}\,\mathrm{OT}_\eta(h(x_r+\delta), h(x_f))
-      - \lambda_{cls}(t)\,\mathrm{CE}(f(x_r+\delta), y_r), \qquad
-      \theta \leftarrow \theta - \gamma \nabla_\theta \mathrm{CE}(f_\theta(x_r+\delta^*), y_r)$$
+    $$\min_\theta\; \lambda_{ot}\, D\bigl(\{h_\theta(x_f), \ell_\theta(x_f)\},\, \{h_u(x_f), \ell_u(x_f)\}\bigr)
+      + \lambda_{cls}\, \mathrm{CE}(f_\theta(x_r), y_r)
+      + \lambda_{keep}\, \mathrm{KL}(f_{\text{original}}(x_r) \,\|\, f_\theta(x_r))$$
+
+    with $u$ the restarted model and $D$ the label-aware transport distance of `functional/unseen.py`.
 
     Args:
-        epochs: passes over the retain set (> 0).
-        lr: peak learning rate (> 0).
-        schedule: `cosine` (a warm restart that falls to 0), `linear` or `constant`.
+        restart_epochs: passes over the retain set of the restart (> 0).
+        restart_rate: its peak learning rate, as a share of the rate that trained the original.
+        epochs: passes over the retain set of the distancing (> 0).
+        rate: its peak learning rate, as such a share.
         batch_size: retain pictures per step.
-        transport_batch: forget pictures that a batch is compared with.
-        radius: epsilon, largest change of a pixel, in units of the full range 0..1.
-        inner_steps: steps of the perturbation.
-        transport_weight: lambda_ot.
-        class_weight_start, class_weight_end: lambda_cls, rising linearly over the phase.
-        clean_share: share of each batch (0..1) that is trained unperturbed.
-        features: `penultimate`, or `logits` as the published code does.
-        solver, eta: transport solver (`auto`, `exact`, `sinkhorn`) and its entropy.
-        target: `retrained` stops at the AUROC estimated for a retrained model, `half` at .5 (the paper's).
-        tolerance: how close to the target counts as there, in AUROC.
-        probe_every: steps between looks at the forgetting score; 0 never looks, and never stops.
-        probe_size: most pictures of forget and of tuning in a look.
+        forget_passes: how often each forget picture is shown, about; at least 32 and at most 128 are in a step.
+        transport_batch: unseen pictures that those of a step are compared with.
+        transport_weight: lambda_ot. feature_weight: weight of features against losses (nats) in D.
+        class_weight, keep_weight: lambda_cls, lambda_keep.
+        lost_weight: weight of pictures of a class that no retain picture has: a model that never saw the class does
+            not answer it, so that they follow the original's answers without it.
         augment: change retain pictures at random as in training.
 
-    Cost: one forward and one backward pass per retain picture; per perturbed picture, one forward pass and one input
-    gradient for every inner step; one forward pass per forget picture in a batch, and per picture in a look. At most
-    so: once the target is reached nothing is perturbed.
-    Fails when: the box is large: the perturbed pictures then act as adversarial examples and utility collapses.
-    Source: Choi and Na, AAAI 2025 (arXiv 2409.14747), objective and algorithm of DLFD.
-    Differs from the paper: a trust region small against the picture's contrast, clean pictures mixed in, a restart
-    schedule, and a stop at the estimated retrained value; `dlfd:paper` is the paper.
+    Cost: a training of `restart_epochs`; one forward pass per forget picture; then one forward and one backward pass
+    per retain and forget picture shown, and one forward pass of the original per retain picture (where a class is
+    lost, per forget picture too).
+    Fails when: the restart forgets little, as where few steps make its passes (then raise `restart_epochs`); forget
+    pictures are shown unchanged, so that changed copies of them are forgotten less.
+    Source: after Choi and Na, AAAI 2025 (arXiv 2409.14747); distillation after Hinton, Vinyals and Dean 2015.
+    Differs from the paper: no picture is perturbed; features move towards what is unseen, not as far away as possible;
+    the stop is each picture's own, and needs no non-members. `dlfd:paper` and `dlfd:perturb` are the older forms.
     """
 
-    epochs: float = 2.0
-    lr: float = 0.026
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    restart_epochs: float = 0.4
+    restart_rate: float = 0.5
+    epochs: float = 0.8
+    rate: float = 0.08
     batch_size: int = 64
-    transport_batch: int = 64
-    radius: float = 0.5 / 255
-    inner_steps: int = 1
-    transport_weight: float = 0.67
-    class_weight_start: float = 0.0
-    class_weight_end: float = 4.6
-    clean_share: float = 0.2
-    features: Literal["penultimate", "logits"] = "penultimate"
-    solver: Solver = "auto"
-    eta: float = 0.05
-    target: Literal["retrained", "half"] = "retrained"
-    tolerance: float = 0.0
-    probe_every: int = 10
-    probe_size: int = 512
+    forget_passes: float = 2.3
+    transport_batch: int = 128
+    transport_weight: float = 1.0
+    feature_weight: float = 1.0
+    class_weight: float = 1.0
+    keep_weight: float = 1.0
+    lost_weight: float = 5.0
     augment: bool = True
 
 
-PAPER = DLFD(
-    epochs=1.0,
-    lr=0.008,
-    schedule="constant",
-    radius=2 / 255,
-    inner_steps=15,
-    transport_weight=3.0,
-    class_weight_end=1.0,
-    clean_share=0.0,
-    target="half",
-    tolerance=0.05,
-    augment=False,
-)
-
-
 def dlfd(config: DLFD, context: Context) -> Phases:
-    """One phase whose batches pair retain with forget pictures."""
-    task = context.task
+    """See what unseen looks like on a restarted model; back to the original; move the forget set there."""
+    task, recipe = context.task, context.recipe or TrainRecipe()
+    retain = Source(
+        task.retain, min(config.batch_size, len(task.retain)), recipe.augmentation if config.augment else None
+    )
+    yield Train(
+        "restart",
+        {"retain": retain},
+        "retain",
+        classification("retain"),
+        _optimizer(recipe, config.restart_rate),
+        epochs=config.restart_epochs,
+    )
+    found = yield Compute("unseen", lambda model: _as_seen(model, task.forget))
+    yield Edit("return", lambda model: _restore(model, context.original()))
+    lost = lost_classes(task.retain)
+    stays = ~_of_lost_classes(task.forget.labels, lost, task.forget.spec.sizes)
+    unseen = Unseen(*(t[stays] for t in (found.tensors["features"], found.tensors["losses"], task.forget.labels)))
     yield Train(
         "distance",
-        {
-            "retain": Source(
-                task.retain, min(config.batch_size, len(task.retain)), Augmentation() if config.augment else None
-            ),
-            "forget": Source(task.forget, min(config.transport_batch, len(task.forget))),
-        },
+        {"retain": retain, "forget": Source(task.forget, _forget_batch(config, len(task.retain), len(task.forget)))},
         "retain",
-        distancing_loss(config),
-        Optimizer(lr=config.lr, schedule=config.schedule),
+        distancing_loss(config, context, unseen, lost),
+        _optimizer(recipe, config.rate),
         epochs=config.epochs,
-        probe=forgetting_probe(config, task, context.seed) if config.probe_every else None,
     )
 
 
 def cost(config: DLFD, sizes: Sizes) -> Passes:
-    """What the phase shows to networks where the target is never reached."""
-    size, forget = min(config.batch_size, sizes.retain), min(config.transport_batch, sizes.forget)
+    """What the phases show to the model and to the original where no class is lost."""
+    size, forget = min(config.batch_size, sizes.retain), _forget_batch(config, sizes.retain, sizes.forget)
     steps = steps_of(sizes.retain, config.batch_size, config.epochs)
-    inner = steps * config.inner_steps * (size - round(config.clean_share * size))
-    look = min(config.probe_size, sizes.forget) + min(config.probe_size, sizes.tuning)
-    probes = look * looks_in(steps, config.probe_every)
-    return Passes(forward=steps * (size + forget) + inner + probes, backward=steps * size, inputs=inner)
+    restart = training(sizes.retain, config.batch_size, config.restart_epochs)
+    kept = steps * size if config.keep_weight else 0
+    shown = steps * (size + forget)
+    return restart + Passes(forward=sizes.forget + shown + kept, backward=shown)
 
 
-def distancing_loss(config: DLFD) -> Loss:
-    """The training loss of a step: on perturbed pictures while forgetting is under way, on clean ones after."""
+def distancing_loss(config: DLFD, context: Context, unseen: Unseen, lost: Tensor) -> Loss:
+    """The loss of a step.
+
+    Args:
+        unseen: where forget pictures are moved to.
+        lost: 0 for every logit, `NEVER` for those of classes that no retain picture has.
+    """
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
-        x, y = batch["retain"].x, batch["retain"].y
+        retain, forget = batch["retain"], batch["forget"]
         inner = unwrap(model)
-        distancing = batch.probe.get("gap", 1.0) > config.tolerance
-        batch.notes["distancing"] = float(distancing)
-        if distancing:
-            x = torch.cat([x[: (clean := round(config.clean_share * len(x)))], _distanced(config, inner, batch, clean)])
-        return mean_loss(model(x), y, sizes=inner.spec.sizes)
+        sizes = inner.spec.sizes
+        # one pass over both, so that batch norm sees what it will see
+        x = torch.cat([retain.x, forget.x])
+        features, logits = inner.features_and_logits(x, through=model)
+        kept, moved = logits.split([len(retain.x), len(forget.x)])
+        gone = _of_lost_classes(forget.y, lost, sizes)
+        stay = ~gone
+        distance = _distance(
+            config, features[len(kept) :][stay], moved[stay], forget.y[stay], unseen, sizes=sizes, seed=batch.seed
+        )
+        batch.notes["distance"] = float(distance.detach())
+        total = config.transport_weight * distance * stay.float().mean()
+        if gone.any():
+            weight = config.lost_weight * gone.float().mean()
+            total = total + weight * _divergence(context, forget.x[gone], moved[gone], lost)
+        if config.class_weight:
+            total = total + config.class_weight * mean_loss(kept, retain.y, sizes=sizes)
+        if config.keep_weight:
+            total = total + config.keep_weight * _divergence(context, retain.x, kept, lost)
+        return total
 
     return loss
 
 
-def _distanced(config: DLFD, model: PixelClassifier, batch: Batch, clean: int) -> Tensor:
-    """The pictures from position `clean` on, moved away from the forget pictures of the batch."""
-    x, y = batch["retain"].x[clean:], batch["retain"].y[clean:]
-    start, end = config.class_weight_start, config.class_weight_end
-    class_weight = start + (end - start) * batch.progress
-    which = 0 if config.features == "penultimate" else 1
-    with frozen(model), inference_mode_of(model):
-        with torch.no_grad():
-            forget = model.features_and_logits(batch["forget"].x)[which]
-
-        def objective(z: Tensor) -> Tensor:
-            answers = model.features_and_logits(z)
-            distance = transport(answers[which], forget, solver=config.solver, eta=config.eta)
-            batch.notes["transport"] = float(distance.detach())
-            return config.transport_weight * distance - class_weight * mean_loss(answers[1], y, sizes=model.spec.sizes)
-
-        return ascend(x, objective, radius=config.radius, steps=config.inner_steps)
+def lost_classes(retain: PictureSet) -> Tensor:
+    """Per logit float32: 0, or `NEVER` where no retain picture has the class."""
+    sizes = retain.spec.sizes
+    added = torch.full((sum(sizes),), NEVER)
+    for attribute, part in enumerate(label_slices(sizes)):
+        added[part][retain.labels[:, attribute].unique()] = 0
+    return added
 
 
-def forgetting_probe(config: DLFD, task: SteeringTask, seed: int) -> Probe:
-    """How well losses tell forget from tuning pictures, on a fixed subsample, against what retraining would show."""
-    forget = _sample(task.forget, config.probe_size, seed, "forget")
-    tuning = _sample(task.tuning, config.probe_size, seed, "tuning")
-
-    def measure(model: PixelClassifier) -> Mapping[str, float]:
-        auroc, target = forgetting_target(
-            _losses(model, forget), _losses(model, tuning), forget.labels.numpy(), tuning.labels.numpy()
-        )
-        if config.target == "half":
-            target = 0.5
-        return {"auroc": auroc, "target": target, "gap": auroc - target}
-
-    return Probe(config.probe_every, measure)
+def _of_lost_classes(labels: Tensor, lost: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Which pictures have a class that is lost, in any attribute: bool [b]."""
+    parts = [lost.to(labels.device)[part][labels[:, i]] for i, part in enumerate(label_slices(sizes))]
+    return torch.stack(parts).sum(0) < 0
 
 
-def _losses(model: PixelClassifier, pictures: PictureSet) -> np.ndarray[Any, np.dtype[np.float64]]:
-    logits = predict(model, pictures).logits
-    return per_example_loss(logits, pictures.labels, sizes=pictures.spec.sizes).double().numpy()
+def _distance(
+    config: DLFD,
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    unseen: Unseen,
+    *,
+    sizes: Sequence[int],
+    seed: int,
+) -> Tensor:
+    """Distance of the pictures of a batch to a sample of the unseen ones; 0 where there are none."""
+    if not len(labels) or not len(unseen.losses):
+        return logits.sum() * 0
+    losses = per_example_loss(logits, labels, sizes=sizes)
+    sample = unseen.draw(config.transport_batch, seed).to(labels.device)
+    return unseen_distance(features, losses, labels, sample, feature_weight=config.feature_weight)
 
 
-def _sample(pictures: PictureSet, size: int, seed: int, name: str) -> PictureSet:
-    order = torch.randperm(len(pictures), generator=generator(seed, "probe", name))
-    return pictures.subset(order[:size].sort().values)
+def _divergence(context: Context, x: Tensor, answers: Tensor, lost: Tensor) -> Tensor:
+    """Divergence from what the original answers, classes that are lost left out."""
+    original = context.original()
+    with torch.no_grad():
+        wanted = original(x) + lost.to(x.device)
+    return distillation(answers, wanted, sizes=original.spec.sizes)
+
+
+def _as_seen(model: PixelClassifier, pictures: PictureSet) -> Mapping[str, Tensor]:
+    """Features and losses of pictures under the model."""
+    found = predict(model, pictures, features=True)
+    assert found.features is not None
+    losses = per_example_loss(found.logits, pictures.labels, sizes=pictures.spec.sizes)
+    return {"features": found.features, "losses": losses}
+
+
+def _restore(model: PixelClassifier, original: PixelClassifier) -> None:
+    model.load_state_dict(original.state_dict())
+
+
+def _optimizer(recipe: TrainRecipe, share: float) -> Optimizer:
+    """The optimizer of the original, at a share of its rate, falling to 0."""
+    return replace(recipe.optimizer, lr=share * recipe.optimizer.lr, schedule="cosine", warmup=0.0)
+
+
+def _forget_batch(config: DLFD, retain: int, forget: int) -> int:
+    """Forget pictures in a step, so that each is shown about `forget_passes` times over the phase."""
+    steps = steps_of(retain, config.batch_size, config.epochs)
+    fewest, most = FORGET_BATCH
+    return min(forget, max(fewest, min(most, math.ceil(config.forget_passes * forget / steps))))

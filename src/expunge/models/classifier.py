@@ -93,8 +93,12 @@ class PixelClassifier(nn.Module):
             return torch.autocast("cpu", enabled=False)
         return nullcontext()
 
-    def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def features_and_logits(self, x: Tensor, *, through: nn.Module | None = None) -> tuple[Tensor, Tensor]:
         """Penultimate features [b, d] and logits [b, c] of pictures in 0..1, in one pass.
+
+        Args:
+            x: float [b, C, H, W].
+            through: what to call where something is wrapped around this classifier, as for several processes.
 
         Raises:
             ModelError: the head did not run exactly once.
@@ -102,7 +106,7 @@ class PixelClassifier(nn.Module):
         caught: list[Tensor] = []
         handle = self.head.register_forward_pre_hook(catch_input(caught), with_kwargs=True)
         try:
-            logits = self.forward(x)
+            logits = self.forward(x) if through is None else through(x)
         finally:
             handle.remove()
         if len(caught) != 1:

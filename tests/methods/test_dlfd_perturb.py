@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from expunge.functional.ot import transport
-from expunge.methods.dlfd import DLFD, PAPER, distancing_loss, forgetting_probe
+from expunge.methods.dlfd_perturb import PAPER, PerturbingDLFD, distancing_loss, forgetting_probe
 from expunge.methods.dlfd_published import PublishedDLFD, dlfd_published
 from expunge.methods.phases import Batch, Context, Labelled, Train
 from expunge.models.classifier import PixelClassifier
@@ -42,7 +42,7 @@ def recorder() -> Recorder:
     return made
 
 
-def trained_pictures(config: DLFD, given: Batch) -> tuple[Recorder, torch.Tensor]:
+def trained_pictures(config: PerturbingDLFD, given: Batch) -> tuple[Recorder, torch.Tensor]:
     model = recorder()
     distancing_loss(config)(model, given)
     return model, model.seen
@@ -81,14 +81,14 @@ def test_the_clean_share_is_left_alone() -> None:
 
 def test_at_the_target_it_trains_on_clean_pictures() -> None:
     given = batch({"gap": -0.01})
-    _, seen = trained_pictures(DLFD(), given)
+    _, seen = trained_pictures(PerturbingDLFD(), given)
     assert torch.equal(seen, given["retain"].x)
 
 
 def test_the_inner_loop_leaves_modes_flags_and_statistics_as_they_were() -> None:
     model, given = recorder(), batch()
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    distancing_loss(replace(DLFD(), clean_share=0.0))(model, given)
+    distancing_loss(replace(PerturbingDLFD(), clean_share=0.0))(model, given)
     assert model.training and all(p.requires_grad for p in model.parameters())
     # one training forward pass, and only one, has touched the running statistics
     assert model.state_dict()["net.1.num_batches_tracked"] == before["net.1.num_batches_tracked"] + 1
@@ -97,7 +97,7 @@ def test_the_inner_loop_leaves_modes_flags_and_statistics_as_they_were() -> None
 @pytest.mark.parametrize("target", ["retrained", "half"])
 def test_the_probe_reports_the_gap_to_its_target(target: str) -> None:
     given = task()
-    config = replace(DLFD(), target=target, probe_size=12)  # type: ignore[arg-type]
+    config = replace(PerturbingDLFD(), target=target, probe_size=12)  # type: ignore[arg-type]
     values = forgetting_probe(config, given.steering, 0).measure(net(given.retain.spec).eval())
     assert values["gap"] == pytest.approx(values["auroc"] - values["target"])
     assert target == "retrained" or values["target"] == 0.5
