@@ -185,7 +185,7 @@ def key_hint(data: bytes, rng: random.Random) -> bytes:
 
 
 def signature(data: bytes, rng: random.Random) -> bytes:
-    """Another signature: flipped, longer, shorter, of another key, or the same one with the order of the group on top."""
+    """Another signature: flipped, longer, shorter, of another key, or the same with the group's order on top."""
     raw = base64.b64decode(envelope(data)["signatures"][0]["sig"])
     plus = (int.from_bytes(raw[32:], "little") + ORDER).to_bytes(33, "little")
     foreign = base64.b64decode(

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = build()(words, prog_name="expunge", standalone_mode=False)
     except UsageError as error:
-        text = str(getattr(error, "message", error))
+        # `message` alone is empty where an option is missing
+        text = str(getattr(error, "format_message", error.__str__)())
         return failed(f"{text} (see expunge --help)", BAD_INPUT, as_json="--json" in words)
     except ExpungeError as error:
         return failed(str(error), error.exit_code, as_json="--json" in words)

@@ -69,7 +69,6 @@ def read_private(path: Path, passphrase: bytes | None, *, field: str = "key (--k
         InputError: no such file, one that others may read, another kind of key, or the wrong passphrase.
     """
     data = read_file(path, field, most=KEY_BYTES)
-    check_private(path, field)
     try:
         key = load_pem_private_key(data, passphrase)
     except TypeError:  # a passphrase for an open key, or none for a locked one
@@ -80,6 +79,7 @@ def read_private(path: Path, passphrase: bytes | None, *, field: str = "key (--k
         raise InputError(field, expected=expected, came=f"something else in {path}") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(field, expected="an Ed25519 private key", came=f"another kind of key in {path}")
+    check_private(path, field)
     return key
 
 
