@@ -24,7 +24,7 @@ from expunge.functional.twosample import two_sample
 from expunge.types import SPLITS, ErasureTask, PictureSet, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Parts = Mapping[Split, Array]
+Parts = Mapping[str, Array]
 UNSEEN: tuple[Split, ...] = ("tuning", "reporting")
 ORDER: tuple[Split, ...] = ("forget", "retain", *UNSEEN)
 COMPARED = 2000  # pictures of a side; more would sharpen a verdict that is about people

@@ -14,6 +14,7 @@ from expunge.evidence.preflight.data import Class, Comparison, Cost, Doubt, Effe
 from expunge.evidence.preflight.findings import Finding, verdict
 from expunge.evidence.report.findings import FoundTable, found
 from expunge.evidence.report.words import counted, spoken_time
+from expunge.functional.power import ALIKE
 
 DASH = "\N{EM DASH}"
 VERDICTS = {
@@ -48,6 +49,7 @@ def check_page(data: Preflight, findings: Sequence[Finding]) -> str:
     copies = found(data.copies)
     return environment.get_template("check.html").render(
         data=data,
+        alike=ALIKE,
         findings=findings,
         verdict=told(findings),
         tables={table.key: table for table in shown_tables(data)},
