@@ -44,7 +44,7 @@ def part(first: int, last: int) -> PictureSet:
 TASK = ErasureTask(retain=part(8, 48), forget=part(0, 8), tuning=part(48, 60), reporting=part(60, 72))
 
 
-def network(width: int, slope: float) -> nn.Module:
+def network(width: int = 4, slope: float = 0.0) -> nn.Module:
     """A network with batch norm, small enough for a test."""
     layers = [nn.Conv2d(3, width, 3, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(slope)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, 3))

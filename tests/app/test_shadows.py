@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import subprocess
 import sys
 import time
@@ -22,8 +23,10 @@ from expunge.engine.recipe import train_model
 from expunge.errors import Unavailable
 from expunge.functional.attacks.signals import scaled_confidence
 from expunge.methods.registry import resolve_method
-from expunge.models.classifier import PixelClassifier
+from expunge.models.classifier import PixelClassifier, Preprocessing
+from expunge.models.load import new_model
 from expunge.models.predict import predict
+from expunge.models.weights import state_bytes_hash
 from expunge.types import Augmentation, Optimizer, PictureSet
 from tests.app.shadowing import HERE, RECIPE, SETTINGS, TASK, Fails, Listener, artefact, everybody, plan, retraining
 
@@ -160,6 +163,13 @@ def test_two_functions_are_told_apart() -> None:
 def test_what_decides_an_unlearning_is_told(change: Callable[[Retraining], tuple[Retraining, object, object]]) -> None:
     before = shadow_unlearning(retraining(), *resolve_method("finetune"), TASK).told
     assert shadow_unlearning(*change(retraining()), TASK).told != before  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", ["resnet10-quarter", "dlfd-resnet18", "tests.app.shadowing:network"])
+def test_every_kind_of_original_can_be_sent_to_workers(architecture: str) -> None:
+    known = new_model(architecture, everybody().spec, Preprocessing((32, 32)), seed=0)
+    sent = pickle.loads(pickle.dumps(known))
+    assert state_bytes_hash(sent.fresh(5)) == state_bytes_hash(known.fresh(5)) != known.weights_sha256
 
 
 def test_without_a_recipe_there_are_no_shadows() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import mmap
 import os
+import pickle
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -78,6 +79,18 @@ def test_mapped_or_not_cached_or_not_the_pixels_are_the_same(tmp_path: Path, mem
     rows = torch.arange(70)
     assert torch.equal(store.read(rows), plain.read(rows))
     assert np.array_equal(store.row_hashes, plain.row_hashes) and store.content_hash == plain.content_hash
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 0])
+@pytest.mark.parametrize("cached", [True, False])
+def test_sent_to_another_process_it_holds_the_same_pixels(tmp_path: Path, memory_bytes: int, cached: bool) -> None:
+    store = open_store(pictures(), size=SIZE, channels=3, cache=tmp_path if cached else None, memory_bytes=memory_bytes)
+    content = pickle.dumps(store)
+    again = pickle.loads(content)
+    rows = torch.arange(70)
+    assert torch.equal(again.read(rows), store.read(rows)) and again.content_hash == store.content_hash
+    by_name = cached and memory_bytes == 0
+    assert isinstance(again.pixels, np.memmap) == by_name and (len(content) < store.pixels.nbytes) == by_name
 
 
 def test_the_second_time_nothing_is_decoded(tmp_path: Path) -> None:
