@@ -7,6 +7,7 @@ path.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def attest_run(
     """Write `attestation.json` and `openings.json` (mode 600) into a finished erase run.
 
     Returns:
-        Where they are, whose key signed, and how large the forget set is.
+        Where they are, the attestation's id (the hash of its file), whose key signed, and how large the forget set is.
 
     Raises:
         RunDirectoryError: no finished erase run, or one that is attested already.
@@ -81,8 +82,14 @@ def attest_run(
     # openings first: a commitment that nobody can open any more is worth nothing
     write_new(run.path / OPENINGS, write_openings(openings), "run", mode=SECRET)
     write_new(run.path / ATTESTATION, signed, "run")
-    places = {"attestation": str(run.path / ATTESTATION), "openings": str(run.path / OPENINGS)}
-    return {**places, "key": key_id(key.public_key()), "files": len(subjects), "pictures": openings.size}
+    return {
+        "attestation": str(run.path / ATTESTATION),
+        "openings": str(run.path / OPENINGS),
+        "id": hashlib.sha256(signed).hexdigest(),
+        "key": key_id(key.public_key()),
+        "files": len(subjects),
+        "pictures": openings.size,
+    }
 
 
 def disclose(openings: Path, picture: str, out: Path) -> dict[str, Any]:

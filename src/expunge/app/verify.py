@@ -94,7 +94,7 @@ def _check_picture(found: Attestation, picture: Path, openings: Path) -> None:
 def _told(found: Attestation) -> dict[str, Any]:
     said = found.predicate
     return {
-        "attestation": found.name,
+        "id": found.name,
         "key": found.signer,
         "made": said["made"],
         "request": said["request"],

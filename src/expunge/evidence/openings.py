@@ -71,12 +71,22 @@ def commit(pictures: Sequence[str], sha256: Sequence[bytes], *, nonce: Nonce = s
 
 
 def write_openings(found: Openings) -> bytes:
-    """The bytes of a file of openings."""
+    """The bytes of a file of openings.
+
+    Raises:
+        InputError: it would be larger than what is read.
+    """
     rows = [
         {"index": one.index, "nonce": one.nonce.hex(), "path": [p.hex() for p in one.path], "picture": one.picture}
         for one in found.openings
     ]
-    return canonical({"openings": rows, "root": found.root.hex(), "size": found.size, "type": KIND}) + END
+    data = canonical({"openings": rows, "root": found.root.hex(), "size": found.size, "type": KIND}) + END
+    if len(data) > MOST_BYTES:
+        came = f"{len(data)}, for {found.size} pictures"
+        raise InputError(
+            "openings", expected=f"at most {MOST_BYTES} bytes", came=came, remedy="erase in several requests"
+        )
+    return data
 
 
 def read_openings(data: bytes) -> Openings:
