@@ -6,9 +6,10 @@ a run directory flows out. Bad input is found before anything is written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from expunge.app.desk import Desk, duration
 from expunge.app.freeze import decided, freeze, run_key
@@ -30,8 +31,18 @@ from expunge.evidence.report import render_report
 from expunge.methods.registry import resolve_method
 
 
-def erase_files(job: EraseJob, *, desk: Desk, resume: bool = False) -> Path:
+class Begin(Protocol):
+    """Whoever must know before a run starts; answers with an earlier run, if that is all that is needed."""
+
+    def __call__(self, out: Path, frozen: Mapping[str, Any]) -> Path | None: ...
+
+
+def erase_files(job: EraseJob, *, desk: Desk, resume: bool = False, begin: Begin | None = None) -> Path:
     """Erase as `job` says; the answer is the finished run directory.
+
+    Args:
+        job: what to erase, from what, how. desk: who listens. resume: continue an interrupted run.
+        begin: called with the run directory and the frozen job once everything is checked and nothing is written.
 
     Raises:
         InputError: anything about the job, its files or its directory; nothing is written then.
@@ -45,6 +56,8 @@ def erase_files(job: EraseJob, *, desk: Desk, resume: bool = False) -> Path:
     erasure, inputs = load(job, settings, desk, began=began_with(out))
     frozen = freeze(job, inputs)
     erasure = replace(erasure, key=run_key(frozen))
+    if begin is not None and (earlier := begin(out, frozen)) is not None:
+        return earlier
     with open_run(out, frozen, resume=resume) as run:
         if not run.has_progress:
             ask_price(erasure, desk)

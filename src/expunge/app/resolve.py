@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from expunge.app.desk import Desk
 from expunge.app.job import RequestJob
@@ -24,16 +25,25 @@ def read_request(job: RequestJob) -> ErasureRequest:
     Raises:
         RequestError: nothing is asked for, or the file cannot be read.
     """
-    if job.empty:
+    return gather_request(job.subjects, job.pictures, job.file)
+
+
+def gather_request(subjects: tuple[str, ...], pictures: tuple[str, ...], file: Path | None) -> ErasureRequest:
+    """The same from its parts.
+
+    Raises:
+        RequestError: nothing is asked for, or the file cannot be read.
+    """
+    if not (subjects or pictures or file):
         raise RequestError(
             "request",
             expected="somebody to erase (--forget-subject, --forget-picture or --request)",
             came="nothing",
         )
-    file = ErasureRequest.from_file(job.file) if job.file is not None else ErasureRequest()
+    read = ErasureRequest.from_file(file) if file is not None else ErasureRequest()
     return ErasureRequest(
-        subjects=tuple(dict.fromkeys((*job.subjects, *file.subjects))),
-        pictures=tuple(dict.fromkeys((*job.pictures, *file.pictures))),
+        subjects=tuple(dict.fromkeys((*subjects, *read.subjects))),
+        pictures=tuple(dict.fromkeys((*pictures, *read.pictures))),
     )
 
 

@@ -15,12 +15,11 @@ from expunge.app.catalog import audit_cards, method_cards
 from expunge.app.demo import DemoSettings, demo
 from expunge.app.desk import Desk
 from expunge.app.draw import draw_request
-from expunge.app.erase import erase_files
 from expunge.app.job import AuditJob, CheckJob, DrawJob, EraseJob, Job, TrainJob
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.app.versions import EXPUNGE
-from expunge.cli import attestation, bench, check, figures, tables
+from expunge.cli import attestation, bench, check, figures, ledger, tables
 from expunge.cli.flags import options, parameter, read_job
 from expunge.cli.session import Answer, conclude
 from expunge.cli.terminal import Terminal
@@ -38,6 +37,14 @@ class Command:
     help: str
     parameters: Sequence[inspect.Parameter]
     run: Callable[[Values], int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands under a common name."""
+
+    help: str
+    commands: Mapping[str, Command]
 
 
 class UseCase(Protocol[JobT_contra]):
@@ -72,6 +79,15 @@ def _job_command(kind: type[JobT], use: UseCase[JobT], help: str) -> Command:
         return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
 
     return Command(help, [*options(kind), JOB, RESUME, YES, JSON, DEBUG], run)
+
+
+def _erase(values: Values) -> int:
+    def work(terminal: Terminal) -> Answer:
+        recorded = ledger.erase(values, read_job(EraseJob, values), terminal)
+        shown = _shown(recorded.run, terminal, quiet=values["json"])
+        return {**shown, "already_erased": True, "attestation": recorded.attestation} if recorded.already else shown
+
+    return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
 
 
 def _shown(place: Path, terminal: Terminal, *, quiet: bool) -> Answer:
@@ -119,12 +135,12 @@ def _option(annotation: Any, flag: str, help: str) -> Any:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "erase": _job_command(
-        EraseJob,
-        erase_files,
+    "erase": Command(
         "Erase people or pictures from a trained model, audit the result, write a report.\n\n"
         "Example: `expunge erase --data faces.parquet --label age_class --subject identity --model runs/original "
         "--request request.csv --reference runs/reference --out runs/erased`",
+        [*options(EraseJob), *ledger.FOR_A_REQUEST, JOB, RESUME, YES, JSON, DEBUG],
+        _erase,
     ),
     "train": _job_command(
         TrainJob,
@@ -166,5 +182,15 @@ COMMANDS: Mapping[str, Command] = {
             DEBUG,
         ],
         _demo,
+    ),
+}
+
+GROUPS: Mapping[str, Group] = {
+    "ledger": Group(
+        ledger.HELP,
+        {
+            name: Command(sub.help, [*sub.parameters, *ledger.WHERE, JSON, DEBUG], sub.run)
+            for name, sub in ledger.SUB_COMMANDS.items()
+        },
     ),
 }

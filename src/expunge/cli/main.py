@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -20,18 +20,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def build() -> typer.Typer:
     """All commands, with the flags that their jobs define."""
-    app = typer.Typer(
-        name="expunge",
-        help="Erase people from a trained image classifier, keep what it is good at, and say how well it worked.",
-        add_completion=False,
-        no_args_is_help=True,
-        rich_markup_mode="markdown",
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+    purpose = "Erase people from a trained image classifier, keep what it is good at, and say how well it worked."
+    app = _group("expunge", purpose, commands.COMMANDS)
     app.callback(invoke_without_command=True)(_top)
-    for name, command in commands.COMMANDS.items():
-        app.command(name, help=command.help)(generated(command.run, command.parameters))
+    for name, group in commands.GROUPS.items():
+        app.add_typer(_group(name, group.help, group.commands))
     return app
 
 
@@ -60,6 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run() -> None:
     """Entry point of the `expunge` script."""
     sys.exit(main())
+
+
+def _group(name: str, help: str, members: Mapping[str, commands.Command]) -> typer.Typer:
+    group = typer.Typer(
+        name=name,
+        help=help,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name_of_member, command in members.items():
+        group.command(name_of_member, help=command.help)(generated(command.run, command.parameters))
+    return group
 
 
 def _top(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:

@@ -35,5 +35,5 @@ def erased_by(register: Register, names: Collection[str], model: str) -> dict[st
     for run in runs:
         if run.after in line or model in ancestors(runs, str(run.after)):
             asked = {name for number in run.requests for name in register.request(number).names}
-            found = {name: run for name in asked.intersection(names)} | found
+            found = dict.fromkeys(asked.intersection(names), run) | found
     return found

@@ -234,7 +234,7 @@ class Register:
             self.requests[event.body["request"]] = replace(self.requests[event.body["request"]], **changes)
 
     def _finish(self, body: Mapping[str, Any]) -> None:
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
+        values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in body.items()}
         run = self.runs[body["run"]] = FinishedRun(**values)
         for number in set(run.requests) & set(self.requests):
             request = self.requests[number]

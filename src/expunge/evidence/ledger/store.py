@@ -17,7 +17,7 @@ from expunge.evidence.canonical import canonical
 from expunge.evidence.ledger.engine import connect, read_address, reading, writing
 from expunge.evidence.ledger.events import GENESIS, Event, check_body, mentions
 from expunge.evidence.ledger.migrate import check_revision, migrate
-from expunge.evidence.ledger.register import Register
+from expunge.evidence.ledger.register import Begun, Register
 from expunge.evidence.ledger.tables import EVENTS, MENTIONS
 
 Time = Callable[[], str]
@@ -48,10 +48,22 @@ class View:
         query = select(func.count()).select_from(EVENTS).where(EVENTS.c.kind == "request-received")
         return int(self.connection.execute(query).scalar_one())
 
+    def begun(self) -> list[Begun]:
+        """Runs that were begun for a request, and are not entered as finished."""
+        query = select(EVENTS.c.body).where(EVENTS.c.kind == "run-began")
+        numbers = {json.loads(body)["request"] for (body,) in self.connection.execute(query)}
+        register = self.register(*(f"request:{number}" for number in sorted(numbers))) if numbers else Register()
+        return [run for number in sorted(numbers) for run in register.requests[number].begun]
+
     def names(self, kind: str) -> list[str]:
         """All that events are about of one kind, such as `key`, in order."""
         query = select(MENTIONS.c.name).where(MENTIONS.c.name.startswith(f"{kind}:")).distinct()
         return sorted(name.partition(":")[2] for (name,) in self.connection.execute(query))
+
+    def dropped(self) -> set[str]:
+        """Ids of the keys that were dropped."""
+        query = select(EVENTS.c.body).where(EVENTS.c.kind == "key-dropped")
+        return {str(json.loads(body)["key"]) for (body,) in self.connection.execute(query)}
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the last event; zeros where there is none."""

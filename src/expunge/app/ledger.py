@@ -1,0 +1,209 @@
+"""Use cases of the ledger: requests come in, are extended, withdrawn and closed; what is due; whether all is intact.
+
+Addresses, names and days flow in, plain values flow out. Names enter the ledger as pseudonyms only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from expunge.app.keys import Clock, now, passphrase_of
+from expunge.app.ledgerkeys import drop, key_cards, keys_of
+from expunge.app.ledgerviews import event_card, items_of, model_card, request_card, run_card
+from expunge.app.recording import enter_run, repair, run_body
+from expunge.data.requests import ErasureRequest
+from expunge.errors import InputError, RequestError
+from expunge.evidence.files import read_file, write_new
+from expunge.evidence.keyring import utc
+from expunge.evidence.keys import read_private, read_public
+from expunge.evidence.ledger.check import check_ledger
+from expunge.evidence.ledger.deadlines import due_date, extended_due, read_day
+from expunge.evidence.ledger.heads import FIELD, Head, read_head, seal_head
+from expunge.evidence.ledger.pseudonyms import new_key
+from expunge.evidence.ledger.store import Ledger, View, make_ledger, open_ledger
+
+HEAD_BYTES = 1 << 16
+SHORTEST = 4  # digits of a hash that stand for it
+
+
+@dataclass(frozen=True)
+class Books:
+    """A ledger with the keys of its pseudonyms.
+
+    Args:
+        address: a SQLite file or postgresql://... key: file of the keys. clock: says what time it is.
+    """
+
+    address: str
+    key: Path
+    clock: Clock = now
+
+    def migrate(self) -> dict[str, Any]:
+        """Make the ledger, or bring its tables up to date."""
+        before, after = make_ledger(self.address)
+        return {"before": before, "after": after}
+
+    def open(self) -> Ledger:
+        """The ledger, with every run entered that finished while nobody was left to enter it.
+
+        Raises:
+            InputError: there is none, or it must be migrated first.
+        """
+        ledger = self.unrepaired()
+        repair(ledger)
+        return ledger
+
+    def unrepaired(self) -> Ledger:
+        """The ledger exactly as it is."""
+        return open_ledger(self.address, lambda: utc(self.clock()))
+
+    def add(self, asked: ErasureRequest, *, received: str | None = None, note: str = "") -> dict[str, Any]:
+        """Enter a request; the answer says its number and by when it must be answered.
+
+        Raises:
+            InputError: nothing is asked for, the day is none or to come, or the key is not the ledger's.
+        """
+        today = self.clock().date()
+        day = today if received is None else read_day(received, "received (--received)")
+        if day > today:
+            raise RequestError("received (--received)", expected=f"a day up to {today}", came=str(day))
+        with self.open().writing() as writer:
+            key, number = keys_of(self.key, writer)[-1], writer.received() + 1
+            body = {
+                "request": number,
+                "received": day.isoformat(),
+                "due": due_date(day).isoformat(),
+                "subjects": key.pseudonyms("subject", asked.subjects),
+                "pictures": key.pseudonyms("picture", asked.pictures),
+                "note": note,
+            }
+            writer.append("request-received", body)
+            return self._card(writer, number)
+
+    def withdraw(self, number: int, reason: str = "") -> dict[str, Any]:
+        """Whoever asked took it back: nothing is erased for this request any more."""
+        return self._change("request-withdrawn", number, reason=reason)
+
+    def extend(self, number: int, reason: str, *, months: int = 2) -> dict[str, Any]:
+        """Move the deadline by one or two months; the person must be told within the first one, with the reason."""
+        with self.open().writing() as writer:
+            request = writer.register(f"request:{number}").open_request(number)
+            due = extended_due(request.received, months).isoformat()
+            writer.append("request-extended", {"request": number, "due": due, "reason": reason})
+            return self._card(writer, number)
+
+    def close(self, number: int, reason: str = "") -> dict[str, Any]:
+        """The request is answered; where no run erased anything for it, there must be a reason."""
+        return self._change("request-closed", number, reason=reason)
+
+    def record(self, run: Path, requests: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Enter a finished run of any kind, and its attestation if it has one."""
+        body = run_body(run, requests)
+        with self.open().writing() as writer:
+            entered = enter_run(writer, body)
+        return {"run": body["run"], "kind": body["kind"], "entered": entered}
+
+    def purged(self, requests: list[int], removed: list[dict[str, str]], kept: list[dict[str, str]]) -> None:
+        """Enter receipts: what was deleted (`what`, `sha256`), and what was kept (`what`, `why`)."""
+        with self.open().writing() as writer:
+            writer.append("purged", {"requests": sorted(set(requests)), "removed": removed, "kept": kept})
+
+    def items(self, kind: str) -> list[dict[str, Any]]:
+        """All requests, runs or models."""
+        with self.open().reading() as view:
+            return list(items_of(kind, view.register(), self.clock().date()))
+
+    def show(self, name: str) -> dict[str, Any]:
+        """A request by its number, or a run or model by the beginning of its hash, with all that happened to it.
+
+        Raises:
+            RequestError: there is none, or several.
+        """
+        with self.open().reading() as view:
+            kind, full = ("request", name) if name.isdecimal() else _named(view, name)
+            register, events = view.register(), view.events(f"{kind}:{full}")
+        match kind:
+            case "request":
+                card = request_card(register.request(int(full)), self.clock().date())
+            case "run":
+                card = run_card(register.runs[full])
+            case _:
+                card = model_card(register, full)
+        return {**card, "events": [event_card(event) for event in events]}
+
+    def due(self) -> list[dict[str, Any]]:
+        """Open requests, the most urgent first."""
+        return sorted(
+            (r for r in self.items("requests") if r["state"] == "open"), key=lambda r: (r["due"], r["request"])
+        )
+
+    def head(self, out: Path | None = None, key: Path | None = None, passphrase: Path | None = None) -> dict[str, Any]:
+        """Number and hash of the last event; signed into a file, if there is a key.
+
+        Raises:
+            InputError: a file without a key, or a key without a file.
+        """
+        if (out is None) != (key is None):
+            raise InputError("head", expected="--key and --out, or neither", came="one of them")
+        with self.open().reading() as view:
+            head = Head(*view.head(), utc(self.clock()))
+        if out is not None and key is not None:
+            signed = seal_head(head, read_private(key, passphrase_of(passphrase)))
+            write_new(out, signed, "out (--out)")
+        return {**vars(head), "out": str(out) if out else None}
+
+    def check(self, head: Path | None = None, public_key: Path | None = None) -> dict[str, Any]:
+        """Check every row, hash and rule; with a head also that nothing was removed or written anew up to it.
+
+        Raises:
+            InputError: naming the first event that is not as it must be.
+        """
+        if (head is None) != (public_key is None):
+            raise InputError("check", expected="--head and --public-key, or neither", came="one of them")
+        signed = None
+        if head is not None and public_key is not None:
+            signed = read_head(read_file(head, FIELD, most=HEAD_BYTES), read_public(public_key))
+        with self.unrepaired().reading() as view:
+            register = check_ledger(view, signed)
+            events, last = view.head()
+        proved = signed.sequence if signed is not None else 0
+        return {
+            "events": events,
+            "requests": register.received,
+            "runs": len(register.runs),
+            "hash": last,
+            "head": proved,
+        }
+
+    def new_key(self) -> dict[str, Any]:
+        """Make a key for the pseudonyms of all requests from now on."""
+        made = new_key(self.key, utc(self.clock()))
+        return {"key": made.name, "file": str(self.key)}
+
+    def keys(self) -> list[dict[str, Any]]:
+        """The keys of the file and of the ledger."""
+        with self.unrepaired().reading() as view:
+            return key_cards(self.key, view)
+
+    def drop_key(self, name: str) -> None:
+        """Drop a key for good: nobody can tell any more whom its pseudonyms mean."""
+        drop(self.key, self.unrepaired(), name)
+
+    def _change(self, kind: str, number: int, *, reason: str) -> dict[str, Any]:
+        with self.open().writing() as writer:
+            writer.append(kind, {"request": number, "reason": reason})
+            return self._card(writer, number)
+
+    def _card(self, view: View, number: int) -> dict[str, Any]:
+        return request_card(view.register(f"request:{number}").request(number), self.clock().date())
+
+
+def _named(view: View, name: str) -> tuple[str, str]:
+    found = [(kind, full) for kind in ("run", "model") for full in view.names(kind) if full.startswith(name.lower())]
+    if len(name) < SHORTEST or len(found) != 1:
+        came = f"{len(found)} of them" if len(name) >= SHORTEST else repr(name)
+        expected = f"the number of a request, or {SHORTEST} or more digits of the hash of one run or model"
+        raise RequestError("name", expected=expected, came=came)
+    return found[0]

@@ -1,0 +1,78 @@
+"""What there is to say about requests, runs and models of a ledger, as plain values.
+
+Registers flow in; mappings ready for JSON and for people flow out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from expunge.evidence.ledger.events import Event
+from expunge.evidence.ledger.register import FinishedRun, Register, Request
+
+KINDS = ("requests", "runs", "models")
+
+
+def items_of(kind: str, register: Register, today: date) -> Iterator[dict[str, Any]]:
+    """One entry for every request, run or model, in the order in which they came."""
+    match kind:
+        case "requests":
+            yield from (request_card(request, today) for request in register.requests.values())
+        case "runs":
+            yield from (run_card(run) for run in register.runs.values())
+        case "models":
+            yield from model_cards(register)
+
+
+def request_card(request: Request, today: date) -> dict[str, Any]:
+    """A request without its pseudonyms."""
+    return {
+        "request": request.number,
+        "state": request.state,
+        "received": request.received.isoformat(),
+        "due": request.due.isoformat(),
+        "days_left": (request.due - today).days if request.state == "open" else None,
+        "extended": request.extended,
+        "subjects": len(request.subjects),
+        "pictures": len(request.pictures),
+        "note": request.note,
+        "reason": request.reason,
+        "runs": list(request.runs),
+        "begun": [run.out for run in request.begun],
+        "purges": request.purges,
+    }
+
+
+def run_card(run: FinishedRun) -> dict[str, Any]:
+    """A run."""
+    return {**vars(run), "requests": list(run.requests), "before": list(run.before)}
+
+
+def model_cards(register: Register) -> Iterator[dict[str, Any]]:
+    """Every model that a run made or erased from, and where it came from."""
+    seen = set()
+    for run in register.runs.values():
+        for model in () if run.kind == "audit" else (*run.before, run.after):
+            if model not in seen:
+                seen.add(model)
+                yield model_card(register, str(model))
+
+
+def model_card(register: Register, model: str) -> dict[str, Any]:
+    """A model: made by which runs, from which models, for which requests."""
+    made = [run for run in register.runs.values() if run.after == model]
+    return {
+        "model": model,
+        "runs": [run.run for run in made],
+        "method": made[0].method or made[0].kind if made else "",
+        "from": sorted({parent for run in made for parent in run.before}),
+        "requests": sorted({number for run in made for number in run.requests}),
+    }
+
+
+def event_card(event: Event) -> dict[str, Any]:
+    """What happened, without pseudonyms."""
+    told = {name: value for name, value in event.body.items() if name not in ("subjects", "pictures")}
+    return {"event": event.sequence, "time": event.time, "kind": event.kind, **told}

@@ -1,0 +1,112 @@
+"""Finished runs into the ledger: what a run directory is, as an event; and what a crash kept from being entered.
+
+Run directories flow in, entries flow out. A run is known by the hash of what it wrote, so that it is entered once,
+however often and from wherever it is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from expunge.app.attest import ATTESTATION
+from expunge.app.freeze import run_key
+from expunge.app.runs import Run, load_run
+from expunge.errors import ExpungeError, RunDirectoryError
+from expunge.evidence.canonical import canonical
+from expunge.evidence.files import hash_file, hash_files
+from expunge.evidence.ledger.register import Begun
+from expunge.evidence.ledger.store import Ledger, Writer
+
+WRITTEN = ("job.yaml", "metrics.json")
+
+
+def run_sha256(place: Path) -> str:
+    """Hash of a finished run: its job, its numbers and its model. What is added later, such as reports, is left out.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    files = [[name, hash_file(place / name, "run")] for name in WRITTEN]
+    model = hash_files(place / "model", "run") if (place / "model").exists() else {}
+    files += [[f"model/{name}", digest] for name, digest in model.items()]
+    return hashlib.sha256(canonical(files)).hexdigest()
+
+
+def run_body(place: Path, requests: Collection[int]) -> dict[str, Any]:
+    """What the ledger says about a finished run.
+
+    Raises:
+        RunDirectoryError: there is none, or it is not as it was written.
+        ModelError: the model that was trained cannot be read.
+    """
+    run = load_run(place)
+    try:
+        inputs = run.job["frozen"]["inputs"]
+        return {
+            "run": run_sha256(place),
+            "kind": run.kind,
+            "requests": sorted(set(requests)),
+            "out": str(place.absolute()),
+            "job": run_key(run.job),
+            "data": inputs["pictures"],
+            "before": sorted(set(_before(run.kind, inputs))),
+            "after": _after(run),
+            "method": run.job["method"]["name"] if run.kind == "erase" else "",
+        }
+    except (KeyError, TypeError, AttributeError):
+        raise RunDirectoryError("run", expected="job.yaml and metrics.json as written", came=str(place)) from None
+
+
+def enter_run(writer: Writer, body: Mapping[str, Any]) -> bool:
+    """Enter a finished run and its attestation, each if it is not there yet; whether anything was entered.
+
+    Raises:
+        InputError: the ledger refuses it.
+    """
+    name = f"run:{body['run']}"
+    known = writer.register(name).runs.get(body["run"])
+    if known is None:
+        writer.append("run-finished", body)
+    attestation = Path(body["out"]) / ATTESTATION
+    if not attestation.exists() or (known is not None and known.attestation is not None):
+        return known is None
+    writer.append("attested", {"run": body["run"], "attestation": hash_file(attestation, "attestation")})
+    return True
+
+
+def repair(ledger: Ledger) -> list[Path]:
+    """Enter the runs that finished while nobody was left to enter them; their directories.
+
+    A run that is still at work, was moved, or was thrown away stays begun.
+    """
+    with ledger.reading() as view:
+        found = [body for begun in view.begun() if (body := _finished(begun)) is not None]
+    if not found:
+        return []
+    with ledger.writing() as writer:
+        return [Path(body["out"]) for body in found if enter_run(writer, body)]
+
+
+def _finished(begun: Begun) -> dict[str, Any] | None:
+    """What to enter about a run that was begun, if it is finished where it was to be written."""
+    try:
+        body = run_body(Path(begun.out), [begun.request])
+    except ExpungeError:  # not there, not finished, or somebody else's files
+        return None
+    return body if body["job"] == begun.job else None
+
+
+def _before(kind: str, inputs: Mapping[str, str]) -> list[str]:
+    if kind == "audit":
+        return [value for name, value in inputs.items() if name.startswith("model-")]
+    # what a training starts from is drawn at random, and no model that anybody used
+    return [inputs["weights"]] if kind == "erase" else []
+
+
+def _after(run: Run) -> str | None:
+    if run.kind == "train":
+        return run.model.weights_sha256
+    return str(run.metrics["weights"]["after"]) if run.kind == "erase" else None
