@@ -19,7 +19,7 @@ from expunge.app.job import AuditJob, CheckJob, DrawJob, EraseJob, Job, TrainJob
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.app.versions import EXPUNGE
-from expunge.cli import attestation, bench, check, figures, ledger, tables
+from expunge.cli import attestation, bench, check, figures, ledger, ledgerflags, tables
 from expunge.cli.flags import options, parameter, read_job
 from expunge.cli.session import Answer, conclude
 from expunge.cli.terminal import Terminal
@@ -139,7 +139,7 @@ COMMANDS: Mapping[str, Command] = {
         "Erase people or pictures from a trained model, audit the result, write a report.\n\n"
         "Example: `expunge erase --data faces.parquet --label age_class --subject identity --model runs/original "
         "--request request.csv --reference runs/reference --out runs/erased`",
-        [*options(EraseJob), *ledger.FOR_A_REQUEST, JOB, RESUME, YES, JSON, DEBUG],
+        [*options(EraseJob), *ledgerflags.FOR_A_REQUEST, JOB, RESUME, YES, JSON, DEBUG],
         _erase,
     ),
     "train": _job_command(
@@ -189,7 +189,7 @@ GROUPS: Mapping[str, Group] = {
     "ledger": Group(
         ledger.HELP,
         {
-            name: Command(sub.help, [*sub.parameters, *ledger.WHERE, JSON, DEBUG], sub.run)
+            name: Command(sub.help, [*sub.parameters, *ledgerflags.WHERE, JSON, DEBUG], sub.run)
             for name, sub in ledger.SUB_COMMANDS.items()
         },
     ),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from expunge.app.erase import erase_files
 from expunge.app.job import EraseJob
@@ -19,12 +16,12 @@ from expunge.app.ledgerkeys import ACTIONS
 from expunge.app.ledgerviews import KINDS
 from expunge.app.resolve import gather_request
 from expunge.cli.flags import parameter
+from expunge.cli.ledgerflags import NAMES, NUMBER, argument, books_of, option, reason
 from expunge.cli.ledgerlines import told_check, told_item, told_key, told_request, told_shown
 from expunge.cli.session import Answer, bad_field, conclude
 from expunge.cli.terminal import Terminal
 
 Values = Mapping[str, Any]
-LEDGER_FILE, KEY_FILE = "ledger.db", "ledger.key"
 HELP = "Requests with their deadlines, and what was done for them: append-only, and whoever changes it is found out."
 
 
@@ -48,58 +45,6 @@ class SubCommand:
             return answer
 
         return conclude(work, as_json=values["json"], debug=values["debug"])
-
-
-def books_of(values: Values) -> Books:
-    """The ledger that flags or environment name."""
-    address = values["ledger"] or os.environ.get("EXPUNGE_LEDGER") or LEDGER_FILE
-    return Books(address, Path(values["pseudonym_key"] or os.environ.get("EXPUNGE_LEDGER_KEY") or KEY_FILE))
-
-
-def _option(annotation: Any, flag: str, help: str, metavar: str | None = None) -> Any:
-    return Annotated[annotation, typer.Option(flag, help=help, metavar=metavar, rich_help_panel="Ledger")]
-
-
-def _argument(annotation: Any, name: str, help: str) -> Any:
-    return Annotated[annotation, typer.Argument(metavar=name, help=help)]
-
-
-LEDGER = parameter(
-    "ledger",
-    _option(
-        str | None,
-        "--ledger",
-        f"SQLite file, or postgresql://USER@HOST/DATABASE ($EXPUNGE_LEDGER, else {LEDGER_FILE}).",
-        "PATH",
-    ),
-)
-PSEUDONYM_KEY = parameter(
-    "pseudonym_key",
-    _option(
-        str | None,
-        "--pseudonym-key",
-        f"File with the keys of the pseudonyms; keep it away from the ledger ($EXPUNGE_LEDGER_KEY, else {KEY_FILE}).",
-        "PATH",
-    ),
-)
-REQUEST_ID = parameter(
-    "request_id",
-    _option(int | None, "--request-id", "Number of the request in the ledger: enter the run for it.", "INT"),
-)
-WHERE = [LEDGER, PSEUDONYM_KEY]
-FOR_A_REQUEST = [REQUEST_ID, *WHERE]
-NUMBER = parameter("number", _argument(int, "REQUEST", "Number of the request."), Parameter.empty)
-NAMES = [
-    parameter("subjects", _option(list[str] | None, "--forget-subject", "Name of a subject; repeatable.")),
-    parameter("pictures", _option(list[str] | None, "--forget-picture", "Id of a picture; repeatable.")),
-    parameter("file", _option(str | None, "--request", "CSV or JSON file of subjects and pictures.", "PATH")),
-]
-
-
-def _reason(help: str, default: Any = "") -> Parameter:
-    return parameter(
-        "reason", _option(str, "--reason", f"{help} Not a name: whoever reads the ledger reads it."), default
-    )
 
 
 def erase(values: Values, job: EraseJob, terminal: Terminal) -> Recorded:
@@ -169,8 +114,8 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
         "Make, list or drop the keys of the pseudonyms. Without its key nobody can tell whom a pseudonym means.\n\n"
         "Example: `expunge ledger key new`",
         [
-            parameter("action", _argument(str, "ACTION", f"One of {', '.join(ACTIONS)}."), Parameter.empty),
-            parameter("key_id", _option(str | None, "--key-id", "Id of the key to drop, for good.", "TEXT")),
+            parameter("action", argument(str, "ACTION", f"One of {', '.join(ACTIONS)}."), Parameter.empty),
+            parameter("key_id", option(str | None, "--key-id", "Id of the key to drop, for good.", "TEXT")),
         ],
         _key,
         lambda answer: [told_key(card) for card in answer["items"]],
@@ -180,29 +125,29 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
         "Example: `expunge ledger add --forget-subject P0120 --received 2026-03-01 --note ticket-311`",
         [
             *NAMES,
-            parameter("received", _option(str | None, "--received", "Day on which it came (today).", "YYYY-MM-DD")),
-            parameter("note", _option(str, "--note", "What it is called in your books; not a name.", "TEXT"), ""),
+            parameter("received", option(str | None, "--received", "Day on which it came (today).", "YYYY-MM-DD")),
+            parameter("note", option(str, "--note", "What it is called in your books; not a name.", "TEXT"), ""),
         ],
         _add,
         _one,
     ),
     "list": SubCommand(
         "All requests, runs or models.\n\nExample: `expunge ledger list models`",
-        [parameter("kind", _argument(str, "KIND", f"One of {', '.join(KINDS)}."), "requests")],
+        [parameter("kind", argument(str, "KIND", f"One of {', '.join(KINDS)}."), "requests")],
         _list,
         _several,
     ),
     "show": SubCommand(
         "A request by its number, or a run or model by its hash, and all that happened to it.\n\n"
         "Example: `expunge ledger show 7`",
-        [parameter("name", _argument(str, "NAME", "Number, or beginning of a hash."), Parameter.empty)],
+        [parameter("name", argument(str, "NAME", "Number, or beginning of a hash."), Parameter.empty)],
         lambda books, values: books.show(values["name"]),
         told_shown,
     ),
     "withdraw": SubCommand(
         "Whoever asked took the request back; nothing is erased for it any more.\n\n"
         "Example: `expunge ledger withdraw 7`",
-        [NUMBER, _reason("Why.")],
+        [NUMBER, reason("Why.")],
         lambda books, values: books.withdraw(values["number"], values["reason"]),
         _one,
     ),
@@ -211,8 +156,8 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
         "Example: `expunge ledger extend 7 --reason 'many requests at once'`",
         [
             NUMBER,
-            _reason("Why.", Parameter.empty),
-            parameter("months", _option(int, "--months", "By how many: 1 or 2.", "INT"), 2),
+            reason("Why.", Parameter.empty),
+            parameter("months", option(int, "--months", "By how many: 1 or 2.", "INT"), 2),
         ],
         lambda books, values: books.extend(values["number"], values["reason"], months=values["months"]),
         _one,
@@ -220,7 +165,7 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
     "close": SubCommand(
         "The request is answered. Where no run erased anything for it, say why with --reason.\n\n"
         "Example: `expunge ledger close 7`",
-        [NUMBER, _reason("Why nothing was erased.")],
+        [NUMBER, reason("Why nothing was erased.")],
         lambda books, values: books.close(values["number"], values["reason"]),
         _one,
     ),
@@ -234,8 +179,10 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
         "Enter a finished run that the ledger does not know, or its attestation.\n\n"
         "Example: `expunge ledger record runs/audit --request-id 7`",
         [
-            parameter("run", _argument(str, "RUN", "Directory of a finished run."), Parameter.empty),
-            parameter("numbers", _option(list[int] | None, "--request-id", "Request that it is for; repeatable.", "INT")),
+            parameter("run", argument(str, "RUN", "Directory of a finished run."), Parameter.empty),
+            parameter(
+                "numbers", option(list[int] | None, "--request-id", "Request that it is for; repeatable.", "INT")
+            ),
         ],
         lambda books, values: books.record(Path(values["run"]), tuple(values["numbers"] or ())),
         lambda answer: [f"{answer['run']}  {answer['kind']}{'' if answer['entered'] else ', known already'}"],
@@ -244,9 +191,9 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
         "Number and hash of the last event; with --key and --out signed, to be kept elsewhere.\n\n"
         "Example: `expunge ledger head --key keys/0123456789abcdef.pem --out head-2026-03-01.json`",
         [
-            parameter("out", _option(str | None, "--out", "File to write.", "PATH")),
-            parameter("key", _option(str | None, "--key", "Private key that signs (expunge keys new).", "PATH")),
-            parameter("passphrase_file", _option(str | None, "--passphrase-file", "File with its passphrase.", "PATH")),
+            parameter("out", option(str | None, "--out", "File to write.", "PATH")),
+            parameter("key", option(str | None, "--key", "Private key that signs (expunge keys new).", "PATH")),
+            parameter("passphrase_file", option(str | None, "--passphrase-file", "File with its passphrase.", "PATH")),
         ],
         _head,
         lambda answer: [f"{answer['sequence']} {answer['hash']}"],
@@ -255,8 +202,8 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
         "Check every row, hash and rule; with a head also that nothing up to it was removed or written anew.\n\n"
         "Example: `expunge ledger check --head head-2026-03-01.json --public-key keys/0123456789abcdef.pub.pem`",
         [
-            parameter("head", _option(str | None, "--head", "Signed head.", "PATH")),
-            parameter("public_key", _option(str | None, "--public-key", "Key that signed it.", "PATH")),
+            parameter("head", option(str | None, "--head", "Signed head.", "PATH")),
+            parameter("public_key", option(str | None, "--public-key", "Key that signed it.", "PATH")),
         ],
         _check,
         told_check,
