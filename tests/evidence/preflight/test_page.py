@@ -1,0 +1,158 @@
+"""The page: every value escaped, nothing from outside, long lists cut with a word; effects of every audit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from expunge.audits.registry import AUDITS
+from expunge.evidence.preflight import (
+    Class,
+    Comparison,
+    Cost,
+    Doubt,
+    Effect,
+    Machine,
+    Overlap,
+    Preflight,
+    SetSize,
+    check_page,
+    effects,
+    findings,
+    shown_tables,
+    verdict,
+)
+from expunge.evidence.preflight.page import LISTED
+
+EVIL = "<script>alert('x')</script>\"'&\u202e\x00"
+
+
+def sets(forget: float = 100, reporting: float = 100) -> tuple[SetSize, ...]:
+    sizes = {"forget": forget, "retain": 500.0, "tuning": 100.0, "reporting": reporting}
+    return tuple(SetSize(name, int(size), 30, size, int(size)) for name, size in sizes.items())
+
+
+def facts(evil: str = "x") -> Preflight:
+    """Everything that can hold a name holds this one."""
+    entry = {"id": evil, "of": evil, "owner": evil}
+    return Preflight(
+        request={"subjects": 3, "pictures": 0},
+        sets=sets(),
+        overlaps=(Overlap("forget", "retain", 1, 2, 1, evil),),
+        labels=(Doubt(evil, (evil, "b"), (evil, "d")),),
+        owners=(Doubt("", (evil, "b"), (evil, "d")),),
+        copies={
+            "exact_moved": (entry,),
+            "near_moved": (entry,),
+            "near_review": ({**entry, "same_subject": False},),
+            "dropped": ({**entry, "split": "tuning", "kind": "exact"},),
+            "sentences": (evil,),
+        },
+        classes=(Class(evil, evil, 5, 0, 1, 0),),
+        effects=(Effect("mia_auroc", 0.6, evil), Effect(evil, None, "", evil)),
+        comparisons=(Comparison("tuning", 0.9, 0.001, 100, evil), Comparison("reporting", None, None, 3, evil)),
+        costs=(Cost(evil, 1.0, 5.0, 2**31, evil), Cost("b", None, None, None, evil)),
+        machine=Machine(evil, 2, 2**30, 3.0),
+        unreadable=(evil,),
+    )
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.attributes += attrs
+
+
+def test_names_cannot_become_markup() -> None:
+    data = facts(EVIL)
+    page = check_page(data, findings(data))
+    tags = Tags()
+    tags.feed(page)
+    assert "script" not in tags.seen and "<script" not in page and "&lt;script&gt;" in page
+    assert not any(name.startswith("on") for name, _ in tags.attributes)
+
+
+def test_the_page_loads_nothing() -> None:
+    page = check_page(facts(), findings(facts()))
+    assert (
+        "default-src 'none'" in page
+        and not re.search(r"(src|href)=\"(?!#)", page)
+        and "http" not in page.replace("http-equiv", "")
+    )
+
+
+def test_the_page_is_read_by_headings_and_tables_have_captions() -> None:
+    page = check_page(facts(), findings(facts()))
+    assert page.count("<h1>") == 1 and page.count("<table>") == page.count("<caption>")
+    links = set(re.findall(r'href="#([a-z-]+)"', page))
+    assert links and links <= set(re.findall(r'id="([a-z-]+)"', page))
+
+
+def test_every_finding_stands_on_the_page_in_words() -> None:
+    data = facts()
+    found = findings(data)
+    page = check_page(data, found)
+    assert len(found) > 5
+    for one in found:
+        assert f'id="finding-{one.key}"' in page and one.label in page
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    many = tuple(Doubt("", (f"p{i}", "q"), ("a", "b")) for i in range(LISTED + 5))
+    page = check_page(replace(facts(), owners=many), ())
+    assert f"<td>p{LISTED - 1}, q" in page and f"<td>p{LISTED}, q" not in page and "check.json" in page
+
+
+def test_the_same_facts_give_the_same_page() -> None:
+    assert check_page(facts(), findings(facts())) == check_page(facts(), findings(facts()))
+
+
+def test_stops_come_first() -> None:
+    data = replace(facts(), comparisons=(Comparison("reporting", 0.99, 0.001, 100),))
+    found = findings(data)
+    assert found[0].key == "alien-reporting" and verdict(found) == "stop"
+
+
+def test_two_comparisons_are_held_to_one_level() -> None:
+    """A p-value that would do alone does not do beside another."""
+    one, other = Comparison("tuning", 0.7, 0.007, 100), Comparison("reporting", 0.5, 0.8, 100)
+    alone = {f.key for f in findings(replace(facts(), comparisons=(one,)))}
+    both = {f.key for f in findings(replace(facts(), comparisons=(one, other)))}
+    assert alone - both == {"unlike-tuning"}
+
+
+def test_every_audit_has_a_line() -> None:
+    found = effects(tuple(AUDITS), sets())
+    assert [one.audit for one in found] == list(AUDITS)
+    assert all((one.least is None) == bool(one.note) for one in found)
+    known = {one.audit: one.least for one in found}
+    assert known["mia_auroc"] == pytest.approx(0.6135, abs=1e-3) and known["mia_accuracy"] == pytest.approx(
+        0.099, abs=1e-3
+    )
+    assert known["accuracy"] == pytest.approx(0.14, abs=1e-3) and known["ece"] is None
+
+
+def test_more_pictures_show_smaller_effects() -> None:
+    small, large = ({e.audit: e.least for e in effects(tuple(AUDITS), sets(n, 3 * n))} for n in (50, 800))
+    for name, least in small.items():
+        more = large[name]
+        assert least is None or (more is not None and more < least)
+    assert large["tpr_at_1pct_fpr"] is not None and small["tpr_at_1pct_fpr"] is None
+
+
+def test_next_to_nothing_shows_nothing() -> None:
+    found = {e.audit: e for e in effects(("mia_auroc", "accuracy", "distance"), sets(1, 2))}
+    assert all(one.least is None and one.note for one in found.values())
+
+
+def test_tables_are_full() -> None:
+    for table in shown_tables(facts()):
+        assert table.rows and all(len(row) == len(table.columns) for row in table.rows)
