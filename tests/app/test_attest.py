@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import random
 import shutil
@@ -26,9 +25,7 @@ from expunge.app.keys import KeyFolder
 from expunge.app.runs import load_run
 from expunge.app.verify import VerifySettings, verify
 from expunge.audits.registry import AUDITS
-from expunge.data.digests import encoded_digests
-from expunge.data.sources import DataSpec
-from expunge.errors import DataError, InputError, RunDirectoryError
+from expunge.errors import InputError, RunDirectoryError
 from expunge.evidence.canonical import canonical
 from expunge.evidence.keys import private_file, public_file
 from tests.app.workbench import Workbench
@@ -190,14 +187,6 @@ def test_picture_and_openings_go_together(attested: Attested) -> None:
         attested.verify(picture=attested.erased)
     with pytest.raises(InputError, match="--picture"):
         attested.verify(openings=attested.openings)
-
-
-def test_digests_are_those_of_the_encoded_pictures(bench: Workbench) -> None:
-    cells = pq.read_table(bench.faces).column("image").to_pylist()
-    found = encoded_digests(DataSpec(path=str(bench.faces)), [70, 3])
-    assert found == [hashlib.sha256(cells[row]["bytes"]).digest() for row in (70, 3)]
-    with pytest.raises(DataError, match=f"row {len(cells)}"):
-        encoded_digests(DataSpec(path=str(bench.faces)), [0, len(cells)])
 
 
 DRIVER = """

@@ -11,7 +11,7 @@ import base64
 import json
 import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from expunge.errors import InputError
 
@@ -54,7 +54,7 @@ def parse_canonical(data: bytes, field: str, *, most: int = MOST_BYTES) -> Any:
     if len(data) > most:
         raise InputError(field, expected=f"at most {most} bytes", came=str(len(data)))
     try:
-        value = json.loads(data.decode("utf-8"), parse_float=_refuse, parse_constant=_refuse)
+        value = json.loads(data.decode())
         again = canonical(value)
     except (ValueError, RecursionError) as error:
         raise InputError(field, expected=FORM, came=_reason(error)) from None
@@ -132,11 +132,7 @@ def _check(value: Any) -> None:
         if abs(value) > EXACT:
             raise ValueError("a whole number that a double does not hold")
     elif not (value is None or isinstance(value, str)):
-        raise ValueError(f"a {type(value).__name__}")
-
-
-def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"the number {text[:20]}")
+        raise ValueError("a fraction" if isinstance(value, float) else f"a {type(value).__name__}")
 
 
 def _reason(error: Exception) -> str:
