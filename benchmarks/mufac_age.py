@@ -24,7 +24,7 @@ REFERENCES = (101, 102, 103)
 METHODS: dict[str, tuple[str, ...]] = {
     "finetune lr=.1": ("--set", "lr=0.1", "--set", "weight_decay=0.0005"),
     "neggrad lr=.003": ("--set", "lr=0.003"),
-    "dlfd lr=.1 radius=2/255": tuple(
+    "dlfd:perturb lr=.1 radius=2/255": tuple(
         word
         for setting in (
             "lr=0.1",

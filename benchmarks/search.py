@@ -75,7 +75,7 @@ SPACES: dict[str, dict[str, Range]] = {
         "temperature": ("one of", 1.0, 4.0),
         "max_epochs": ("one of", 1, 2),
     },
-    "dlfd": {
+    "dlfd:perturb": {
         "lr": ("log", 1e-2, 0.3),
         "radius": ("log", 0.5 / 255, 8 / 255),
         "clean_share": ("real", 0.0, 0.75),

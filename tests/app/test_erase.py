@@ -158,7 +158,7 @@ def train(subset, seed):
 
 
 def test_pictures_enter_the_report_only_on_demand(bench: Workbench, tmp_path: Path) -> None:
-    flags: dict[str, Any] = {"method__name": "dlfd", "method__set": {"probe_every": 0}}
+    flags: dict[str, Any] = {"method__name": "dlfd:perturb", "method__set": {"probe_every": 0}}
     hidden = load_run(erase_files(bench.erase(tmp_path / "a", **flags), desk=Silent())).report
     shown = load_run(erase_files(bench.erase(tmp_path / "b", show_faces=True, **flags), desk=Silent())).report
     assert hidden is not None and shown is not None

@@ -135,11 +135,11 @@ def test_changing_reporting_pictures_changes_no_weight(faces: Dataset, people: l
         pixels[chosen] = noise[chosen]
         labels[chosen] = (labels[chosen] + 1) % 4
         data = {"pixels": pixels, "labels": labels, "subjects": pictures.subjects, "roles": faces.roles.tolist()}
-        settings = {"probe_every": 1} if method.startswith("dlfd") else FAST
+        settings = {"probe_every": 1} if method.startswith("dlfd:") else FAST
         result = expunge.erase(network(), data, people, method=method, settings=settings, engine=ENGINE)
         return hash_state(result.model.state_dict()), result.report.row("loss", "reporting").value
 
-    for method in ("finetune", "neggrad", "dlfd", "dlfd:paper", "dlfd:published"):
+    for method in ("finetune", "neggrad", "dlfd", "dlfd:perturb", "dlfd:paper", "dlfd:published"):
         untouched, loss = run(method, spoil="nobody")
         spoiled, other = run(method, spoil="reporting")
         assert spoiled == untouched, method

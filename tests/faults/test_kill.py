@@ -31,7 +31,7 @@ class Bench:
     def erase(self, out: str) -> list[str]:
         return command(
             "erase", *DATA, "--model", "original", "--request", "request.csv", "--reference", "none",
-            "--method", "dlfd",
+            "--method", "dlfd:perturb",
             "--set", "epochs=3", "--set", "probe_every=3", "--seed", "5", "--checkpoint-seconds", "0", "--out", out,
         )  # fmt: skip
 

@@ -68,11 +68,11 @@ class DLFD:
     restart_epochs: float = 0.4
     restart_rate: float = 0.5
     epochs: float = 0.8
-    rate: float = 0.08
+    rate: float = 0.1
     batch_size: int = 64
     forget_passes: float = 2.3
     transport_batch: int = 128
-    transport_weight: float = 1.0
+    transport_weight: float = 1.2
     feature_weight: float = 1.0
     class_weight: float = 1.0
     keep_weight: float = 1.0

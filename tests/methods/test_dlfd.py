@@ -1,0 +1,148 @@
+"""DLFD restarts, looks, goes back and moves the forget set there, as plain loops do; and it stops at the unseen."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, kl_div
+
+from expunge.engine.loop import run_phases
+from expunge.functional.unseen import Unseen, unseen_distance
+from expunge.methods.cost import Sizes
+from expunge.methods.dlfd import DLFD, NEVER, cost, dlfd, lost_classes
+from expunge.methods.phases import Context
+from expunge.models.classifier import PixelClassifier
+from expunge.types import Optimizer, PictureSet, SteeringTask, TrainRecipe
+from tests.helpers import task
+from tests.methods.plain import SETTINGS, assert_same, batches, stacked
+
+CONFIG = DLFD(restart_epochs=1.0, epochs=1.0, restart_rate=0.5, rate=0.2, batch_size=8)
+RECIPE = TrainRecipe(optimizer=Optimizer(lr=0.1, weight_decay=0.01), augmentation=None)
+GIVEN = task()
+STEPS = 6
+
+
+def context(given: SteeringTask = GIVEN.steering) -> Context:
+    original = stacked().eval().requires_grad_(False)
+    return Context(given, lambda: original, stacked, RECIPE, 1)
+
+
+def unlearned(config: DLFD = CONFIG, given: SteeringTask = GIVEN.steering) -> PixelClassifier:
+    model = stacked()
+    run_phases(model, dlfd(config, context(given)), settings=SETTINGS)
+    return model
+
+
+def anneal(model: PixelClassifier, lr: float, losses: list[Callable[[], Tensor]]) -> None:
+    """SGD with momentum and decay whose rate falls to 0 on a cosine."""
+    sgd = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=0.01)
+    for step, loss in enumerate(losses):
+        sgd.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / len(losses))) / 2
+        sgd.zero_grad()
+        loss().backward()
+        sgd.step()
+
+
+def answers(model: PixelClassifier, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Features and logits, layer by layer."""
+    features = model.net[:-1]((x - model.mean) / model.std)  # type: ignore[index]
+    return features, model.net[-1](features)  # type: ignore[index]
+
+
+def by_hand(*, back: bool = True) -> PixelClassifier:
+    model, original, labels = stacked().train(), stacked().eval(), GIVEN.forget.labels
+    retain = batches(GIVEN.retain, 8, STEPS, "restart", "retain")
+    anneal(model, 0.05, [lambda x=x, y=y: cross_entropy(model(x), y) for x, y in retain])  # type: ignore[misc]
+    model.eval()
+    with torch.no_grad():
+        features, logits = answers(model, GIVEN.forget.pixels(torch.arange(16)).float() / 255)
+    unseen = Unseen(features, cross_entropy(logits, labels[:, 0], reduction="none"), labels)
+    if back:
+        model.load_state_dict(original.state_dict())
+    model.train()
+
+    def loss(x: Tensor, y: Tensor, xf: Tensor, yf: Tensor) -> Tensor:
+        h, z = answers(model, torch.cat([x, xf]))
+        distance = unseen_distance(h[8:], cross_entropy(z[8:], yf, reduction="none"), yf[:, None], unseen)
+        with torch.no_grad():
+            before = original(x).log_softmax(1)
+        kept = kl_div(z[:8].log_softmax(1), before, log_target=True, reduction="batchmean")
+        return 1.2 * distance + cross_entropy(z[:8], y) + kept
+
+    pairs = zip(
+        batches(GIVEN.retain, 8, STEPS, "distance", "retain"),
+        batches(GIVEN.forget, 16, STEPS, "distance", "forget"),
+        strict=True,
+    )
+    anneal(model, 0.02, [lambda x=x, y=y, xf=xf, yf=yf: loss(x, y, xf, yf) for (x, y), (xf, yf) in pairs])  # type: ignore[misc]
+    return model
+
+
+def test_it_is_what_plain_loops_do() -> None:
+    assert_same(unlearned(), by_hand())
+
+
+def test_not_going_back_would_be_noticed() -> None:
+    with pytest.raises(AssertionError):
+        assert_same(unlearned(), by_hand(back=False))
+
+
+def forget_loss(model: PixelClassifier, forget: PictureSet) -> float:
+    with torch.no_grad():
+        logits = model.eval()(forget.pixels(torch.arange(len(forget))).float() / 255)
+    return float(cross_entropy(logits, forget.labels[:, 0]))
+
+
+def test_the_transport_term_is_what_forgets() -> None:
+    """On forget pictures of wrong labels, so that nothing but memory could know them."""
+    forget = replace(GIVEN.forget, labels=(GIVEN.forget.labels + 1) % 3)
+    known = stacked().train()
+    x = torch.cat([s.pixels(torch.arange(len(s))).float() / 255 for s in (GIVEN.retain, forget)])
+    y = torch.cat([GIVEN.retain.labels, forget.labels])[:, 0]
+    anneal(known, 0.05, [lambda: cross_entropy(known(x), y)] * 60)
+    frozen = copy.deepcopy(known).eval().requires_grad_(False)
+    given = Context(replace(GIVEN.steering, forget=forget), lambda: frozen, stacked, RECIPE, 1)
+    losses = {}
+    for weight in (0.0, 3.0):
+        model = copy.deepcopy(known)
+        run_phases(model, dlfd(replace(CONFIG, transport_weight=weight), given), settings=SETTINGS)
+        losses[weight] = forget_loss(model, forget)
+    assert losses[3.0] > losses[0.0] + 0.3
+
+
+def test_it_reads_neither_tuning_nor_reporting_pictures() -> None:
+    elsewhere = replace(GIVEN.steering, tuning=task(retain=40).retain)
+    assert_same(unlearned(), unlearned(given=elsewhere))
+
+
+def test_classes_that_no_retain_picture_has_are_no_longer_answered() -> None:
+    keep = GIVEN.retain.labels[:, 0] != 2
+    without = replace(GIVEN.steering, retain=GIVEN.retain.subset(torch.nonzero(keep).flatten()))
+    assert lost_classes(without.retain).tolist() == [0, 0, NEVER]
+    model = unlearned(replace(CONFIG, epochs=12.0, rate=0.5), without).eval()
+    gone = GIVEN.forget.pixels(torch.nonzero(GIVEN.forget.labels[:, 0] == 2).flatten()).float() / 255
+    with torch.no_grad():
+        before, after = (m(gone).softmax(1)[:, 2].mean() for m in (stacked().eval(), model))
+    assert after < 0.1 * before
+
+
+def test_forget_pictures_are_shown_about_as_often_whatever_their_number() -> None:
+    sizes = Sizes(retain=6400, forget=900, tuning=1)
+    many = cost(DLFD(), replace(sizes, forget=1800))
+    one = cost(DLFD(), sizes)
+    steps = 80
+    assert one.backward == 40 * 64 + steps * (64 + 32)  # 26 would do; 32 are the fewest
+    assert many.backward == 40 * 64 + steps * (64 + 52)
+    assert cost(DLFD(), replace(sizes, forget=10_000)).backward == 40 * 64 + steps * (64 + 128)
+
+
+def test_its_work_is_within_two_epochs() -> None:
+    for forget in (60, 300, 900, 1500):
+        sizes = Sizes(retain=6000, forget=forget, tuning=1)
+        assert cost(DLFD(), sizes).epochs(6000) <= 2.1 + (forget > 1000) * 0.2
