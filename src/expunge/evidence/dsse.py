@@ -25,7 +25,7 @@ from expunge.evidence.canonical import (
     parse_canonical,
     to_base64,
 )
-from expunge.evidence.keys import key_id
+from expunge.evidence.keys import SHOWN, key_id
 
 FIELDS, SIGNATURE_FIELDS = {"payload", "payloadType", "signatures"}, {"keyid", "sig"}
 END = b"\n"
@@ -73,7 +73,7 @@ def read_envelope(data: bytes, field: str, *, kind: str) -> Envelope:
         raise InputError(field, expected=f"{FORM} and a line end", came="another end of the file")
     found = parse_canonical(data.removesuffix(END), field, most=2 * MOST_BYTES)
     check_fields(found, FIELDS, field)
-    (signature,) = _one_signature(found["signatures"], field)
+    signature = _one_signature(found["signatures"], field)
     check_fields(signature, SIGNATURE_FIELDS, f"{field}: signatures")
     if found["payloadType"] != kind:
         raise InputError(f"{field}: payloadType", expected=kind, came=repr(found["payloadType"])[:80])
@@ -91,17 +91,17 @@ def check_signature(envelope: Envelope, key: Ed25519PublicKey, field: str) -> No
     expected = key_id(key)
     if envelope.key_id != expected:
         raise InputError(
-            f"{field}: keyid", expected=f"the key {expected[:16]}", came=repr(envelope.key_id)[:80], remedy=OTHER_KEY
+            f"{field}: keyid", expected=f"the key {expected[:SHOWN]}", came=repr(envelope.key_id)[:80], remedy=OTHER_KEY
         )
     try:
         key.verify(envelope.signature, pae(envelope.kind, envelope.body))
     except InvalidSignature:
         came = "one of other contents or of another key"
-        raise InputError(f"{field}: signature", expected=f"one of the key {expected[:16]}", came=came) from None
+        raise InputError(f"{field}: signature", expected=f"one of the key {expected[:SHOWN]}", came=came) from None
 
 
-def _one_signature(found: Any, field: str) -> list[Any]:
+def _one_signature(found: Any, field: str) -> Any:
     if not isinstance(found, list) or len(found) != 1:
         came = f"{len(found)}" if isinstance(found, list) else type(found).__name__
         raise InputError(f"{field}: signatures", expected="exactly one", came=came)
-    return found
+    return found[0]

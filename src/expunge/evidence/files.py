@@ -57,11 +57,18 @@ def write_new(path: Path, data: bytes, field: str, *, mode: int = PUBLIC) -> Non
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
-    """Write a file over the one that is there, so that a reader finds either the old or the new one."""
+    """Write a file over the one that is there, so that a reader finds either the old or the new one.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    _write(part, data, mode)
-    os.replace(part, path)
+    try:
+        part.unlink(missing_ok=True)
+        _write(part, data, mode)
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(path.name, expected="a place that can be written", came=f"{path} ({_reason(error)})") from None
 
 
 def check_private(path: Path, field: str) -> None:

@@ -227,4 +227,6 @@ def _after(ring: Keyring | None, said: dict[str, Any], public: Ed25519PublicKey,
         case "revoke", Keyring() if fresh.name in known and not known[fresh.name].revoked:
             told = f"{time} ({reason})" if reason else time
             return tuple(replace(r, revoked=told) if r.name == fresh.name else r for r in known.values())
-    raise InputError(field, expected="new first, then rotate or revoke", came=f"{said['event']!r} of {fresh.name[:16]}")
+    raise InputError(
+        field, expected="new first, then rotate or revoke", came=f"{said['event']!r} of {fresh.name[:SHOWN]}"
+    )
