@@ -6,7 +6,7 @@ events each time, so there is no second truth to go wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
@@ -16,6 +16,8 @@ from expunge.evidence.ledger.deadlines import FURTHER, due_date, extended_due
 from expunge.evidence.ledger.events import Event
 
 State = Literal["open", "withdrawn", "closed"]
+# what a request is after an event that ends it
+STATES: Mapping[str, State] = {"request-withdrawn": "withdrawn", "request-closed": "closed"}
 
 
 @dataclass(frozen=True)
@@ -208,39 +210,42 @@ class Register:
             case "request-received":
                 self.requests[body["request"]] = _received(body)
             case "request-extended":
-                self._change(event, due=date.fromisoformat(body["due"]), extended=True, reason=body["reason"])
+                due = date.fromisoformat(body["due"])
+                self._change([body["request"]], lambda r: replace(r, due=due, extended=True, reason=body["reason"]))
             case "request-withdrawn" | "request-closed":
-                self._change(event, state=event.kind.removeprefix("request-"), reason=body["reason"])
+                state = STATES[event.kind]
+                self._change([body["request"]], lambda r: replace(r, state=state, reason=body["reason"]))
             case "run-began":
                 begun = Begun(body["request"], body["out"], body["job"], body["data"], tuple(body["before"]))
-                self._change(event, begun=(*self.requests[body["request"]].begun, begun))
-            case "already-erased":
-                self._change(event, runs=(*self.requests[body["request"]].runs, *body["runs"]))
+                self._change([begun.request], lambda r: replace(r, begun=(*r.begun, begun)))
             case "run-finished":
                 self._finish(body)
+            case "already-erased":
+                self._change([body["request"]], lambda r: replace(r, runs=(*r.runs, *body["runs"])))
             case "attested":
                 if body["run"] in self.runs:
                     self.runs[body["run"]] = replace(self.runs[body["run"]], attestation=body["attestation"])
             case "purged":
-                for number in set(body["requests"]) & set(self.requests):
-                    request = self.requests[number]
-                    self.requests[number] = replace(request, purges=request.purges + 1)
+                self._change(body["requests"], lambda r: replace(r, purges=r.purges + 1))
             case "key-dropped":
                 self.dropped.add(body["key"])
-
-    def _change(self, event: Event, **changes: Any) -> None:
-        # a register of some requests may hear of others, of which it does not know everything
-        if event.body["request"] in self.requests:
-            self.requests[event.body["request"]] = replace(self.requests[event.body["request"]], **changes)
 
     def _finish(self, body: Mapping[str, Any]) -> None:
         values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in body.items()}
         run = self.runs[body["run"]] = FinishedRun(**values)
-        for number in set(run.requests) & set(self.requests):
-            request = self.requests[number]
+
+        def change(request: Request) -> Request:
             begun = tuple(found for found in request.begun if found.job != run.job)
-            done = (*request.runs, run.run) if run.kind == "erase" else request.runs
-            self.requests[number] = replace(request, begun=begun, runs=done)
+            runs = (*request.runs, run.run) if run.kind == "erase" else request.runs
+            return replace(request, begun=begun, runs=runs)
+
+        self._change(run.requests, change)
+
+    def _change(self, numbers: Iterable[int], change: Callable[[Request], Request]) -> None:
+        # a register of some requests may hear of others, of which it does not know the beginning
+        for number in numbers:
+            if number in self.requests:
+                self.requests[number] = change(self.requests[number])
 
 
 def _received(body: Mapping[str, Any]) -> Request:
