@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import random
 import shutil
@@ -28,6 +29,7 @@ from expunge.audits.registry import AUDITS
 from expunge.errors import InputError, RunDirectoryError
 from expunge.evidence.canonical import canonical
 from expunge.evidence.keys import private_file, public_file
+from expunge.evidence.openings import proves, read_openings
 from tests.app.workbench import Workbench
 from tests.evidence.mutations import MUTATIONS
 
@@ -139,6 +141,12 @@ def test_changed_inputs_are_not_attested(bench: Workbench, attested: Attested, t
     shutil.copy(bench.original / "model" / "model.safetensors", run / "model" / "model.safetensors")
     with pytest.raises(InputError, match="weights in model"):
         attest_run(AttestSettings(run, attested.key), desk=Silent())
+    shutil.copy(attested.run / "model" / "model.safetensors", run / "model" / "model.safetensors")
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["pictures"]["forget"] += 1
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(InputError, match="pictures to forget, as in the run"):
+        attest_run(AttestSettings(run, attested.key), desk=Silent())
     assert not (run / "attestation.json").exists() and not (run / "openings.json").exists()
 
 
@@ -157,6 +165,18 @@ def test_a_replay_that_gives_others_is_told(attested: Attested, monkeypatch: pyt
     with pytest.raises(InputError, match=r"other model\.safetensors"):
         attested.verify(replay=attested.run)
     assert jobs[0].out is not None and jobs[0].out.parent != attested.run.parent and jobs[0].reference.train == 0
+
+
+def test_every_opening_bears_the_id_of_its_picture(attested: Attested) -> None:
+    names = set(attested.bench.request.read_text().split()[1:])
+    table = pq.read_table(attested.bench.faces).to_pylist()
+    held = {row["image"]["path"]: row for row in table}
+    found = read_openings(attested.openings.read_bytes())
+    asked = {path for path, row in held.items() if row["split"] == "train" and row["subject"] in names}
+    assert {one.picture for one in found.openings} >= asked and len(held) == len(table)
+    for one in found.openings:
+        digest = hashlib.sha256(held[one.picture]["image"]["bytes"]).digest()
+        assert proves(one, digest, found.root, found.size), one.picture
 
 
 def test_one_opening_is_enough_and_shows_no_other(attested: Attested, tmp_path: Path) -> None:
