@@ -56,10 +56,13 @@ def number(value: object) -> str:
 
 
 def parent(card: Card, cards: list[Card]) -> Card | None:
-    """The method that this one is a preset of, sharing its settings."""
-    name = card["name"].partition(":")[0]
-    found = next((other for other in cards if other["name"] == name), None)
-    return found if found is not card and found and found["settings"].keys() == card["settings"].keys() else None
+    """The form of the same method that this one is a preset of: the first that shares its settings."""
+    family = card["name"].partition(":")[0]
+    forms = (
+        c for c in cards if c["name"].partition(":")[0] == family and c["settings"].keys() == card["settings"].keys()
+    )
+    first = next(forms)
+    return None if first is card else first
 
 
 def changes(card: Card, base: Card) -> str:
