@@ -278,6 +278,10 @@ def cases(attested: Attested, place: Path) -> Iterator[tuple[str, dict[str, Path
     yield "a folder more", {"model": model("folder", lambda m: (m / "empty").mkdir())}
     yield "a file in a folder", {"model": model("deep", lambda m: (m / "empty").mkdir() or (m / "empty/x").touch())}
     yield "a link", {"model": model("link", lambda m: (m / "x.json").symlink_to("config.json"))}
+    yield (
+        "a link for a file",
+        {"model": model("stands", lambda m: _linked(m / "config.json", place / "elsewhere.json"))},
+    )
     yield "a link to a folder", {"model": model("way", lambda m: (m / "x").symlink_to(place / "sub"))}
     yield "no model", {"model": place / "sub"}
     for kind, mutate in MUTATIONS.items():
@@ -288,6 +292,12 @@ def cases(attested: Attested, place: Path) -> Iterator[tuple[str, dict[str, Path
     for name, damaged in damaged_openings(whole):
         yield name, {"picture": attested.erased, "openings": written(f"{name}.json", canonical(damaged) + b"\n")}
     yield "spaced openings", {"picture": attested.erased, "openings": written("s.json", json.dumps(whole).encode())}
+
+
+def _linked(path: Path, elsewhere: Path) -> None:
+    """Put a link in the place of a file, to the same bytes."""
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
 
 
 def damaged_openings(whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
