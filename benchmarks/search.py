@@ -75,6 +75,13 @@ SPACES: dict[str, dict[str, Range]] = {
         "temperature": ("one of", 1.0, 4.0),
         "max_epochs": ("one of", 1, 2),
     },
+    "dlfd": {
+        "rate": ("log", 0.03, 0.3),
+        "restart_rate": ("log", 0.2, 1.0),
+        "transport_weight": ("log", 0.4, 4.0),
+        "feature_weight": ("log", 0.1, 10.0),
+        "keep_weight": ("log", 0.2, 5.0),
+    },
     "dlfd:perturb": {
         "lr": ("log", 1e-2, 0.3),
         "radius": ("log", 0.5 / 255, 8 / 255),
