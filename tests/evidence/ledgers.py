@@ -106,7 +106,7 @@ def received(number: int, *names: str, day: str = "2026-03-01", due: str = "2026
 
 def finished(run: int, requests: list[int], before: int, after: int, **other: Any) -> dict[str, Any]:
     """The body of an erase run from one model to another."""
-    body = {"run": digest(run), "kind": "erase", "requests": requests, "out": f"/runs/{run}", "job": digest(1000 + run)}
+    body = {"run": digest(run), "kind": "erase", "requests": requests, "out": f"/runs/{run}"}
     models = {"data": digest(9), "before": [digest(before)], "after": digest(after), "method": "finetune"}
     return {**body, **models, **other}
 
@@ -124,8 +124,8 @@ def fill(ledger: Ledger) -> None:
             writer.append("request-received", received(number, name))
         writer.append("request-extended", {"request": 1, "due": "2026-06-01", "reason": "many at once"})
         writer.append("request-withdrawn", {"request": 2, "reason": ""})
-        began = {name: finished(1, [1], 11, 12)[name] for name in ("out", "job", "data", "before")}
-        writer.append("run-began", {"request": 1, **began})
+        began = {name: finished(1, [1], 11, 12)[name] for name in ("out", "data", "before")}
+        writer.append("run-began", {"request": 1, "job": KEY.pseudonym("job", "1"), **began})
         writer.append("run-finished", finished(1, [1], 11, 12))
         writer.append("attested", {"run": digest(1), "attestation": digest(7)})
         writer.append("request-closed", {"request": 1, "reason": ""})

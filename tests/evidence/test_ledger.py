@@ -80,7 +80,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "no such request": ("request-closed", {"request": 9, "reason": "x"}, "a number from 1 to 4"),
     "a run for a withdrawn request": (
         "run-began",
-        {"request": 2, "out": "x", "job": digest(1), "data": digest(2), "before": []},
+        {"request": 2, "out": "x", "job": KEY.pseudonym("job", "2"), "data": digest(2), "before": []},
         "an open request",
     ),
     "a run twice": ("run-finished", finished(1, [3], 12, 13), "not in the ledger"),

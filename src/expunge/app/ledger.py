@@ -21,7 +21,7 @@ from expunge.evidence.keys import read_private, read_public
 from expunge.evidence.ledger.check import check_ledger
 from expunge.evidence.ledger.deadlines import due_date, extended_due, read_day
 from expunge.evidence.ledger.heads import FIELD, Head, read_head, seal_head
-from expunge.evidence.ledger.pseudonyms import new_key
+from expunge.evidence.ledger.pseudonyms import new_key, read_keys
 from expunge.evidence.ledger.store import Ledger, View, make_ledger, open_ledger
 
 HEAD_BYTES = 1 << 16
@@ -52,7 +52,7 @@ class Books:
             InputError: there is none, or it must be migrated first.
         """
         ledger = self.unrepaired()
-        repair(ledger)
+        repair(ledger, read_keys(self.key) if self.key.exists() else [])
         return ledger
 
     def unrepaired(self) -> Ledger:

@@ -13,11 +13,10 @@ from typing import Any
 
 from expunge.app.desk import Desk
 from expunge.app.erase import erase_files
-from expunge.app.freeze import run_key
 from expunge.app.job import EraseJob
 from expunge.app.ledger import Books
 from expunge.app.ledgerkeys import keys_of, pseudonyms_of
-from expunge.app.recording import enter_run, run_body
+from expunge.app.recording import enter_run, job_pseudonym, run_body
 from expunge.app.resolve import read_request
 from expunge.app.runs import load_run
 from expunge.data.requests import ErasureRequest
@@ -28,6 +27,7 @@ from expunge.evidence.ledger.register import FinishedRun, Request
 from expunge.evidence.ledger.store import Writer
 
 FIELD = "request id (--request-id)"
+SHOWN = 16  # digits of a hash, for people
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,15 @@ class Entry:
             register = writer.register()
             request = register.open_request(self.number)
             check_same(request, keys, self.asked)
-            inputs = frozen["frozen"]["inputs"]
             stands_for = pseudonyms_of(keys, self.asked)
-            found = {stands_for[p]: run for p, run in erased_by(register, stands_for, inputs["weights"]).items()}
-            others = {name: run for name, run in found.items() if self.number not in run.requests}
-            if set(others) == {*self.asked.subjects, *self.asked.pictures}:
-                return self._already(writer, request, list(others.values()))
-            for run in dict.fromkeys(run.run for run in others.values()):
-                self.desk.say(f"some of those asked for are erased already, by run {run[:16]}")
-            self._begin(writer, request, out, frozen)
+            done = erased_by(register, stands_for, frozen["frozen"]["inputs"]["weights"])
+            others = {pseudonym: run for pseudonym, run in done.items() if self.number not in run.requests}
+            runs = [run for run in register.runs.values() if run in others.values()]
+            if {stands_for[pseudonym] for pseudonym in others} == set(stands_for.values()):
+                return self._already(writer, request, runs)
+            for run in runs:
+                self.desk.say(f"some of those asked for are erased already, by run {run.run[:SHOWN]}")
+            self._begin(writer, request, out, frozen, keys[-1])
         self.begun = True
         return None
 
@@ -93,7 +93,8 @@ class Entry:
             _check_there(place, self.earlier)
             return Recorded(place, already=True, attestation=self.earlier.attestation)
         body = run_body(place, [self.number])
-        with self.books.open().writing() as writer:
+        ledger = self.books.unrepaired() if self.begun else self.books.open()
+        with ledger.writing() as writer:
             if not self.begun:
                 self._check_finished(writer, body["run"])
             enter_run(writer, body)
@@ -108,12 +109,12 @@ class Entry:
             came = f"one for {', '.join(map(str, known.requests)) or 'none'}"
             raise RequestError(FIELD, expected=f"a run for request {self.number}", came=came)
 
-    def _begin(self, writer: Writer, request: Request, out: Path, frozen: Mapping[str, Any]) -> None:
+    def _begin(self, writer: Writer, request: Request, out: Path, frozen: Mapping[str, Any], key: PseudonymKey) -> None:
         inputs = frozen["frozen"]["inputs"]
         body = {
             "request": self.number,
             "out": str(out.absolute()),
-            "job": run_key(frozen),
+            "job": job_pseudonym(key, frozen),
             "data": inputs["pictures"],
             "before": [inputs["weights"]],
         }
@@ -121,11 +122,11 @@ class Entry:
             writer.append("run-began", body)
 
     def _already(self, writer: Writer, request: Request, runs: list[FinishedRun]) -> Path:
-        self.earlier = runs[-1]
+        self.earlier = runs[-1]  # where several did it, the model of the last one is the one to use
         if not set(request.runs) >= {run.run for run in runs}:
             writer.append("already-erased", {"request": self.number, "runs": sorted({run.run for run in runs})})
-        attested = f", attestation {self.earlier.attestation[:16]}" if self.earlier.attestation else ""
-        self.desk.say(f"already erased by run {self.earlier.run[:16]} in {self.earlier.out}{attested}")
+        attested = f", attestation {self.earlier.attestation[:SHOWN]}" if self.earlier.attestation else ""
+        self.desk.say(f"already erased by run {self.earlier.run[:SHOWN]} in {self.earlier.out}{attested}")
         return Path(self.earlier.out)
 
 
@@ -164,5 +165,5 @@ def _check_there(place: Path, run: FinishedRun) -> None:
     try:
         load_run(place)
     except RunDirectoryError:
-        came = f"people whom run {run.run[:16]} erased already, whose directory is not at {place} any more"
+        came = f"people whom run {run.run[:SHOWN]} erased already, whose directory is not at {place} any more"
         raise RequestError(FIELD, expected="people who are not erased yet", came=came) from None

@@ -76,11 +76,11 @@ def drop(path: Path, ledger: Ledger, name: str) -> None:
             writer.append("key-dropped", {"key": name})
 
 
-def pseudonyms_of(keys: Sequence[PseudonymKey], asked: ErasureRequest) -> dict[str, str]:
-    """Every pseudonym that what is asked for may have, under any key, with the name that it stands for."""
+def pseudonyms_of(keys: Sequence[PseudonymKey], asked: ErasureRequest) -> dict[str, tuple[Kind, str]]:
+    """Every pseudonym that what is asked for may have, under any key, with what it stands for: a kind and a name."""
     named: list[tuple[Kind, str]] = [("subject", name) for name in asked.subjects]
     named += [("picture", name) for name in asked.pictures]
-    return {key.pseudonym(kind, name): name for key in keys for kind, name in named}
+    return {key.pseudonym(kind, name): (kind, name) for key in keys for kind, name in named}
 
 
 def _under(request: Request, key: str) -> bool:

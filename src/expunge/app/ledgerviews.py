@@ -74,5 +74,5 @@ def model_card(register: Register, model: str) -> dict[str, Any]:
 
 def event_card(event: Event) -> dict[str, Any]:
     """What happened, without pseudonyms."""
-    told = {name: value for name, value in event.body.items() if name not in ("subjects", "pictures")}
-    return {"event": event.sequence, "time": event.time, "kind": event.kind, **told}
+    fields = {name: value for name, value in event.body.items() if name not in ("subjects", "pictures")}
+    return {"event": event.sequence, "time": event.time, "kind": event.kind, "fields": fields}

@@ -7,7 +7,7 @@ however often and from wherever it is found.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,20 @@ from expunge.app.runs import Run, load_run
 from expunge.errors import ExpungeError, RunDirectoryError
 from expunge.evidence.canonical import canonical
 from expunge.evidence.files import hash_file, hash_files
+from expunge.evidence.ledger.pseudonyms import PseudonymKey
 from expunge.evidence.ledger.register import Begun
 from expunge.evidence.ledger.store import Ledger, Writer
 
-WRITTEN = ("job.yaml", "metrics.json")
-
 
 def run_sha256(place: Path) -> str:
-    """Hash of a finished run: its job, its numbers and its model. What is added later, such as reports, is left out.
+    """Hash of a finished run: its numbers and its model.
+
+    Its job is left out, since a hash of names can be guessed; and so is what is added later, such as an attestation.
 
     Raises:
         InputError: a file cannot be read.
     """
-    files = [[name, hash_file(place / name, "run")] for name in WRITTEN]
+    files = [["metrics.json", hash_file(place / "metrics.json", "run")]]
     model = hash_files(place / "model", "run") if (place / "model").exists() else {}
     files += [[f"model/{name}", digest] for name, digest in model.items()]
     return hashlib.sha256(canonical(files)).hexdigest()
@@ -50,7 +51,6 @@ def run_body(place: Path, requests: Collection[int]) -> dict[str, Any]:
             "kind": run.kind,
             "requests": sorted(set(requests)),
             "out": str(place.absolute()),
-            "job": run_key(run.job),
             "data": inputs["pictures"],
             "before": sorted(set(_before(run.kind, inputs))),
             "after": _after(run),
@@ -77,26 +77,33 @@ def enter_run(writer: Writer, body: Mapping[str, Any]) -> bool:
     return True
 
 
-def repair(ledger: Ledger) -> list[Path]:
+def job_pseudonym(key: PseudonymKey, job: Mapping[str, Any]) -> str:
+    """What the ledger calls a job, which names people."""
+    return key.pseudonym("job", run_key(job))
+
+
+def repair(ledger: Ledger, keys: Sequence[PseudonymKey]) -> list[Path]:
     """Enter the runs that finished while nobody was left to enter them; their directories.
 
-    A run that is still at work, was moved, or was thrown away stays begun.
+    A run that is still at work, was moved or thrown away, or whose key is not at hand, stays begun.
     """
     with ledger.reading() as view:
-        found = [body for begun in view.begun() if (body := _finished(begun)) is not None]
+        found = [body for begun in view.begun() if (body := _finished(begun, keys)) is not None]
     if not found:
         return []
     with ledger.writing() as writer:
         return [Path(body["out"]) for body in found if enter_run(writer, body)]
 
 
-def _finished(begun: Begun) -> dict[str, Any] | None:
-    """What to enter about a run that was begun, if it is finished where it was to be written."""
+def _finished(begun: Begun, keys: Sequence[PseudonymKey]) -> dict[str, Any] | None:
+    """What to enter about a run that was begun, if that very run is finished where it was to be written."""
+    place = Path(begun.out)
     try:
-        body = run_body(Path(begun.out), [begun.request])
+        job = load_run(place).job
+        same = any(begun.job == job_pseudonym(key, job) for key in keys)
+        return run_body(place, [begun.request]) if same else None
     except ExpungeError:  # not there, not finished, or somebody else's files
         return None
-    return body if body["job"] == begun.job else None
 
 
 def _before(kind: str, inputs: Mapping[str, str]) -> list[str]:

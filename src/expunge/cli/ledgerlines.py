@@ -34,7 +34,9 @@ def told_item(card: Mapping[str, Any]) -> str:
 
 def told_shown(card: Mapping[str, Any]) -> list[str]:
     """Something with all that happened to it."""
-    events = (f"  {event['time']}  {event['kind']}  {event.get('reason', '')}".rstrip() for event in card["events"])
+    events = (
+        f"  {event['time']}  {event['kind']}  {event['fields'].get('reason', '')}".rstrip() for event in card["events"]
+    )
     return [told_item(card), *events]
 
 

@@ -161,7 +161,7 @@ def _table(**columns: Check) -> Check:
     return check_table
 
 
-_pseudonyms = _list(_matching(PSEUDONYM, "a pseudonym"))
+_pseudonym = _matching(PSEUDONYM, "a pseudonym")
 _path = _text(PATH)
 # how the user writes a field, where it is called otherwise
 FLAGS: Mapping[str, str] = {"reason": "reason (--reason)", "note": "note (--note)"}
@@ -170,20 +170,19 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
         "request": _number,
         "received": _day,
         "due": _day,
-        "subjects": _pseudonyms,
-        "pictures": _pseudonyms,
+        "subjects": _list(_pseudonym),
+        "pictures": _list(_pseudonym),
         "note": _text(NOTE),
     },
     "request-extended": {"request": _number, "due": _day, "reason": _text(REASON)},
     "request-withdrawn": {"request": _number, "reason": _text(REASON)},
     "request-closed": {"request": _number, "reason": _text(REASON)},
-    "run-began": {"request": _number, "out": _path, "job": _hash, "data": _hash, "before": _list(_hash)},
+    "run-began": {"request": _number, "out": _path, "job": _pseudonym, "data": _hash, "before": _list(_hash)},
     "run-finished": {
         "run": _hash,
         "kind": _one_of(*RUN_KINDS),
         "requests": _list(_number),
         "out": _path,
-        "job": _hash,
         "data": _hash,
         "before": _list(_hash),
         "after": _perhaps_hash,

@@ -25,8 +25,8 @@ class Begun:
     """A run that was begun for a request, and is not in the ledger as finished.
 
     Args:
-        request: its number. out: directory that the run writes.
-        job: hash of everything that determines the run. data, before: fingerprints of pictures and of the model.
+        request: its number. out: directory that the run writes. job: pseudonym of everything that determines the run.
+        data, before: fingerprints of pictures and of the model.
     """
 
     request: int
@@ -42,7 +42,7 @@ class FinishedRun:
 
     Args:
         run: hash of what it wrote. kind: train, erase or audit. requests: that it answers.
-        out: directory. job: hash of everything that determines it. data: fingerprint of the pictures.
+        out: directory. data: fingerprint of the pictures.
         before: fingerprints of the models that it read. after: of the one that it made, if any.
         method: if it erased. attestation: hash of its attestation, if it has one.
     """
@@ -51,7 +51,6 @@ class FinishedRun:
     kind: str
     requests: tuple[int, ...]
     out: str
-    job: str
     data: str
     before: tuple[str, ...]
     after: str | None
@@ -235,7 +234,7 @@ class Register:
         run = self.runs[body["run"]] = FinishedRun(**values)
 
         def change(request: Request) -> Request:
-            begun = tuple(found for found in request.begun if found.job != run.job)
+            begun = tuple(found for found in request.begun if found.out != run.out)
             runs = (*request.runs, run.run) if run.kind == "erase" else request.runs
             return replace(request, begun=begun, runs=runs)
 
