@@ -112,8 +112,17 @@ def audits() -> str:
 
 def commands() -> str:
     """One section a command, one table a group of its flags."""
-    group: Any = typer.main.get_command(build())
-    return "\n\n".join(part for name, command in group.commands.items() for part in _command(name, command))
+    app = typer.main.get_command(build())
+    return "\n\n".join(part for name, command in _walk(app, "") for part in _command(name, command))
+
+
+def _walk(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Every command by its full name, those of groups included."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _walk(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _command(name: str, command: Any) -> Iterator[str]:

@@ -73,10 +73,12 @@ def unknown(words: list[str]) -> list[str]:
     group: Any = typer.main.get_command(build())
     if words[0].startswith("-"):
         return [] if words[0] in {"--version", "--help"} else words[:1]
-    if words[0] not in group.commands:
-        return words[:1]
-    known = {flag for option in group.commands[words[0]].params for flag in [*option.opts, *option.secondary_opts]}
-    return [word for word in words[1:] if word.startswith("--") and word.partition("=")[0] not in known | {"--help"}]
+    while hasattr(group, "commands"):
+        if not words or words[0] not in group.commands:
+            return words[:1] or ["nothing"]
+        group, *words = group.commands[words[0]], *words[1:]
+    known = {flag for option in group.params for flag in [*option.opts, *option.secondary_opts]}
+    return [word for word in words if word.startswith("--") and word.partition("=")[0] not in known | {"--help"}]
 
 
 @pytest.mark.parametrize(
@@ -87,8 +89,8 @@ def test_commands_on_the_pages_exist(page: str, words: list[str]) -> None:
 
 
 def test_flags_in_running_text_exist() -> None:
-    group: Any = typer.main.get_command(build())
-    known = {f for c in group.commands.values() for o in c.params for f in [*o.opts, *o.secondary_opts]}
+    commands = [command for _, command in generator()._walk(typer.main.get_command(build()), "")]
+    known = {f for c in commands for o in c.params for f in [*o.opts, *o.secondary_opts]}
     pages = [page for page in PAGES if page.name != "benchmarks.md"]
     named = {(page.name, flag) for page in pages for flag in re.findall(r"`(--[a-z][a-z-]*)", page.read_text())}
     assert {(page, flag) for page, flag in named if flag not in known | {"--help"}} == set()
@@ -97,6 +99,9 @@ def test_flags_in_running_text_exist() -> None:
 def test_unknown_flags_are_noticed() -> None:
     assert unknown(["erase", "--data", "x", "--forget-everything"]) == ["--forget-everything"]
     assert unknown(["forget"]) == ["forget"]
+    assert unknown(["ledger", "burn"]) == ["burn"]
+    assert unknown(["ledger"]) == ["nothing"]
+    assert unknown(["ledger", "due", "--ledger", "x", "--soon"]) == ["--soon"]
 
 
 @pytest.mark.parametrize(("page", "code"), PYTHON, ids=[f"{page}-{i}" for i, (page, _) in enumerate(PYTHON)])
