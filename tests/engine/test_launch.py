@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -26,6 +29,7 @@ RAY = pytest.param(
 )
 GOOD = {f"draw {seed}": Spec(seed) for seed in range(4)}
 BAD = {what: Spec(0, what) for what in ("raise", "refuse", "die", "unsendable")}
+ROOT = Path(__file__).parents[2]
 SECONDS = 120.0  # that a process may take to start on a busy machine
 
 
@@ -105,6 +109,67 @@ def test_work_that_cannot_be_sent_is_refused(kind: Kind) -> None:
         list(launch(lambda spec, tell: lock, {"a": 1}, Workers(kind, 1, 1)))
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray that was started by somebody else, and what whoever joins it must know."""
+
+    address: str
+    environment: Mapping[str, str]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A cluster on the loopback device, with a token of its own; it must still be there afterwards."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
+    environment = {**os.environ, **secret, "PYTHONPATH": str(ROOT), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=2"]
+    quiet = ["--include-dashboard=false", "--disable-usage-stats", "--node-ip-address=127.0.0.1", f"--port={port}"]
+    process = subprocess.Popen(
+        [*command, *quiet], env=environment, start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None and any("Ray runtime started" in line for line in process.stdout)
+        yield Cluster(f"127.0.0.1:{port}", environment)
+        assert process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # on SIGTERM it would wait half a minute for its tasks
+        process.wait(SECONDS)
+
+
+JOIN = """
+import sys
+import torch
+from expunge.engine.jobs import Workers
+from expunge.engine.launch import launch
+from tests.engine.launching import Spec, Work
+
+jobs = {f"draw {seed}": Spec(seed) for seed in range(4)}
+found = launch(Work(64, 0), jobs, Workers("ray", 2, 2, address=sys.argv[1]))
+torch.save({ended.name: ended.value for ended in found}, sys.argv[2])
+"""
+
+
+def test_on_a_running_cluster_the_numbers_are_the_same(
+    tmp_path: Path, here: dict[str, Ended], cluster: Cluster
+) -> None:
+    words = [sys.executable, "-c", JOIN, cluster.address, str(tmp_path / "found.pt")]
+    subprocess.run(words, env=cluster.environment, check=True, timeout=SECONDS)
+    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    assert set(found) == set(GOOD) and all(torch.equal(found[name], here[name].value) for name in GOOD)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:ray"])
+def test_an_address_where_nobody_answers_is_refused_at_once(address: str) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with pytest.raises(Unavailable, match=f"no Ray cluster at '{address}'"):
+        list(launch(Work(2, 0), {"a": Spec()}, Workers("ray", 1, 1, address=address)))
+
+
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(Unavailable, match=r"pip install 'expunge\[ray\]'"):
@@ -130,7 +195,7 @@ def test_an_interruption_of_a_job_in_this_process_is_one_of_the_whole() -> None:
 def test_nobody_survives_the_end_of_the_parent(tmp_path: Path, kind: Kind, number: signal.Signals) -> None:
     places = [tmp_path / "one", tmp_path / "two"]
     words = [sys.executable, "-m", "tests.engine.launching", kind, *map(str, places)]
-    parent = subprocess.Popen(words, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     until(lambda: all(place.exists() for place in places) or parent.poll() is not None)
     children = [psutil.Process(int(place.read_text())) for place in places]
     parent.send_signal(number)

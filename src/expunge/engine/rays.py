@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import pickle
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from expunge.errors import Interrupted, Unavailable
 
 INSTALL = "pip install 'expunge[ray]'"
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # what Ray calls it; it means the same on Linux
+KNOCK_SECONDS = 5.0
 
 
 def ray_jobs(do: Do, jobs: Mapping[str, Any], workers: Workers, heard: Heard) -> Iterator[Ended]:
@@ -106,8 +108,9 @@ def _connected(ray: Any, workers: Workers) -> Iterator[None]:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if workers.address:
         try:
+            _knock(workers.address)
             ray.init(address=workers.address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise Unavailable(f"no Ray cluster at {workers.address!r}: {error}") from error
     else:
         ray.init(address="local", num_cpus=workers.all_threads, include_dashboard=False, **quiet)
@@ -117,6 +120,13 @@ def _connected(ray: Any, workers: Workers) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Fail now where nobody is there: Ray would go on trying for minutes. Names such as `auto` are Ray's to look up."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
 
 
 def _check_private(ray: Any) -> None:
