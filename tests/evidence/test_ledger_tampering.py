@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -191,6 +192,41 @@ def test_what_only_a_head_can_show(ledger: Ledger) -> None:
     # a head covers what was there when it was signed, and nothing after
     early = Head(3, rows[2]["hash"], TIME)
     assert not is_found(ledger, rehashed(rows[:5]), early)
+
+
+STRANGE: dict[str, Any] = {
+    "a number as the body": 7,
+    "bytes as the body": b"{}",
+    "bytes that are no text": b"\xff\xfe",
+    "nothing": "",
+    "a text": '"text"',
+    "nested too deep": "[" * 100_000,
+    "a name twice": '{"reason":"","reason":"","request":4}',
+    "half a pair": '{"reason":"\\ud800","request":4}',
+    "huge": '{"reason":"","request":1' + "0" * 5000 + "}",
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_strange_rows_are_one_line_wherever_they_are_read(tmp_path: Path, what: str) -> None:
+    """SQLite keeps whatever it is given."""
+    ledger = opened(str(tmp_path / "ledger.db"))
+    fill(ledger)
+    with sqlite3.connect(tmp_path / "ledger.db") as database:
+        database.execute("UPDATE events SET body = ? WHERE sequence = 4", [STRANGE[what]])
+    for read in (check_ledger, View.register, View.events):
+        with pytest.raises(InputError, match="ledger, event 4"), ledger.reading() as view:
+            read(view)
+
+
+@pytest.mark.parametrize("column", ["time", "kind", "previous", "hash"])
+def test_other_types_are_found(tmp_path: Path, column: str) -> None:
+    ledger = opened(str(tmp_path / "ledger.db"))
+    fill(ledger)
+    with sqlite3.connect(tmp_path / "ledger.db") as database:
+        database.execute(f"UPDATE events SET {column} = CAST({column} AS BLOB) WHERE sequence = 4")
+    with pytest.raises(InputError, match="ledger, event 4: expected texts"), ledger.reading() as view:
+        check_ledger(view)
 
 
 INDEX: dict[str, Any] = {

@@ -14,12 +14,10 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from expunge.errors import InputError
-from expunge.evidence.canonical import parse_canonical
-from expunge.evidence.keyring import check_time
-from expunge.evidence.ledger.events import GENESIS, Event, check_body, mentions
+from expunge.evidence.ledger.events import GENESIS, Event, mentions
 from expunge.evidence.ledger.heads import Head
 from expunge.evidence.ledger.register import Register
-from expunge.evidence.ledger.store import View
+from expunge.evidence.ledger.store import View, event_of
 from expunge.evidence.ledger.tables import EVENTS, MENTIONS
 
 ROWS = 1000  # that are held in memory at a time
@@ -39,16 +37,14 @@ class Walk:
         Raises:
             InputError: it is not what must follow.
         """
-        place = f"event {row.sequence}"
+        place = f"ledger, event {row.sequence}"
+        event = event_of(row)
         if row.sequence != self.sequence + 1:
             raise InputError(place, expected=f"event {self.sequence + 1}", came="another one")
         if row.previous != self.hash:
             raise InputError(place, expected="the hash of the event before it", came="another one")
-        body = parse_canonical(row.body.encode("utf-8", "surrogatepass"), place)
-        event = Event(row.sequence, check_time(row.time, place), row.kind, body, row.previous)
         if event.hash != row.hash:
-            raise InputError(place, expected="its own hash", came="another one", remedy="it was changed")
-        check_body(event.kind, event.body)
+            raise InputError(place, expected="its own hash", came="another one", remedy="somebody changed it")
         self.register.take(event)
         self.sequence, self.hash = row.sequence, row.hash
         return event
@@ -69,7 +65,9 @@ def check_ledger(view: View, head: Head | None = None) -> Register:
         event = walk.step(row)
         _check_index(event, indexed)
         if head is not None and head.sequence == event.sequence and head.hash != row.hash:
-            raise InputError(f"event {event.sequence}", expected=f"the one signed on {head.time}", came="another one")
+            raise InputError(
+                f"ledger, event {event.sequence}", expected=f"the one signed on {head.time}", came="another one"
+            )
     if (stray := next(indexed, None)) is not None:
         raise InputError("mentions", expected="none of an event that is missing", came=f"one of event {stray[0]}")
     if head is not None and head.sequence > walk.sequence:
@@ -89,4 +87,4 @@ def _check_index(event: Event, indexed: Iterator[tuple[int, set[str]]]) -> None:
     """Every event is about something, so the index has lines for each."""
     if next(indexed, None) != (event.sequence, set(mentions(event.kind, event.body))):
         came = "other lines in the table of mentions"
-        raise InputError(f"event {event.sequence}", expected="the index that follows from it", came=came)
+        raise InputError(f"ledger, event {event.sequence}", expected="the index that follows from it", came=came)

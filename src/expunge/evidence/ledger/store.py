@@ -5,7 +5,6 @@ Kinds and plain values flow in, events and registers flow out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +12,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, select
 
-from expunge.evidence.canonical import canonical
+from expunge.errors import InputError
+from expunge.evidence.canonical import canonical, parse_canonical
+from expunge.evidence.keyring import check_time
 from expunge.evidence.ledger.engine import connect, read_address, reading, writing
 from expunge.evidence.ledger.events import GENESIS, Event, check_body, mentions
 from expunge.evidence.ledger.migrate import check_revision, migrate
 from expunge.evidence.ledger.register import Begun, Register
 from expunge.evidence.ledger.tables import EVENTS, MENTIONS
 
+CHANGED = "somebody changed it (expunge ledger check)"
 Time = Callable[[], str]
 # what events are about that decides which may follow
 DECISIVE = ("request:", "run:", "key:")
@@ -31,12 +33,18 @@ class View:
 
     connection: Connection
 
-    def events(self, *names: str) -> list[Event]:
-        """The events about any of `names` (such as `request:7`), or without names all, oldest first."""
+    def events(self, *names: str, kind: str | None = None) -> list[Event]:
+        """The events about any of `names` (such as `request:7`), or without names all, oldest first.
+
+        Raises:
+            InputError: a row is no event, so somebody changed it.
+        """
         query = select(EVENTS).order_by(EVENTS.c.sequence)
         if names:
             about = select(MENTIONS.c.sequence).where(MENTIONS.c.name.in_(names))
             query = query.where(EVENTS.c.sequence.in_(about))
+        if kind is not None:
+            query = query.where(EVENTS.c.kind == kind)
         return [event_of(row) for row in self.connection.execute(query)]
 
     def register(self, *names: str) -> Register:
@@ -50,10 +58,9 @@ class View:
 
     def begun(self) -> list[Begun]:
         """Runs that were begun for a request, and are not entered as finished."""
-        query = select(EVENTS.c.body).where(EVENTS.c.kind == "run-began")
-        numbers = {json.loads(body)["request"] for (body,) in self.connection.execute(query)}
-        register = self.register(*(f"request:{number}" for number in sorted(numbers))) if numbers else Register()
-        return [run for number in sorted(numbers) for run in register.requests[number].begun]
+        numbers = sorted({event.body["request"] for event in self.events(kind="run-began")})
+        register = self.register(*(f"request:{number}" for number in numbers)) if numbers else Register()
+        return [run for number in numbers for run in register.request(number).begun]
 
     def names(self, kind: str) -> list[str]:
         """All that events are about of one kind, such as `key`, in order."""
@@ -62,8 +69,7 @@ class View:
 
     def dropped(self) -> set[str]:
         """Ids of the keys that were dropped."""
-        query = select(EVENTS.c.body).where(EVENTS.c.kind == "key-dropped")
-        return {str(json.loads(body)["key"]) for (body,) in self.connection.execute(query)}
+        return {str(event.body["key"]) for event in self.events(kind="key-dropped")}
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the last event; zeros where there is none."""
@@ -142,5 +148,18 @@ def make_ledger(address: str) -> tuple[str | None, str | None]:
 
 
 def event_of(row: Row[Any]) -> Event:
-    """The event of a row, unchecked."""
-    return Event(row.sequence, row.time, row.kind, json.loads(row.body), row.previous)
+    """The event of a row, if it has the form of one; whether it follows from the one before is not asked.
+
+    Raises:
+        InputError: it has another form.
+    """
+    place = f"ledger, event {row.sequence}"
+    # SQLite takes any type in any column
+    if not all(isinstance(value, str) for value in (row.time, row.kind, row.body, row.previous, row.hash)):
+        raise InputError(place, expected="texts", came="other types", remedy=CHANGED)
+    try:
+        body = parse_canonical(row.body.encode(), place)
+        check_body(row.kind, body)
+    except InputError as error:
+        raise InputError(place, expected=error.expected, came=error.came, remedy=CHANGED) from None
+    return Event(row.sequence, check_time(row.time, place), row.kind, body, row.previous)
