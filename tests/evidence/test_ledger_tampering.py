@@ -102,6 +102,13 @@ def meant(rows: list[Row], draw: random.Random) -> list[Row]:
     return [*rows[:at], {**rows[at], "body": canonical(body).decode()}, *rows[at + 1 :]]
 
 
+def meant_and_hashed(rows: list[Row], draw: random.Random) -> list[Row]:
+    """Another meaning with the hash that fits it, the rest of the chain left alone; the last event stays."""
+    changed = [*meant(rows[:-1], draw), rows[-1]]
+    values = [(row["sequence"], row["time"], row["kind"], json.loads(row["body"]), row["previous"]) for row in changed]
+    return [{**row, "hash": Event(*found).hash} for row, found in zip(changed, values, strict=True)]
+
+
 def removed(rows: list[Row], draw: random.Random) -> list[Row]:
     at = draw.randrange(len(rows))
     return [*rows[:at], *rows[at + 1 :]]
@@ -132,6 +139,7 @@ def doubled(rows: list[Row], draw: random.Random) -> list[Row]:
 CHANGES: dict[str, Callable[[list[Row], random.Random], list[Row]]] = {
     "edited": edited,
     "another meaning": meant,
+    "another meaning, hashed alone": meant_and_hashed,
     "removed": removed,
     "closed up": closed_up,
     "swapped": swapped,
