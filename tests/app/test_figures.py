@@ -29,7 +29,10 @@ from expunge.functional.losses import per_example_loss
 from expunge.models.predict import predict
 from tests.app.workbench import Workbench, listing
 
-DLFD = {"name": "dlfd:perturb", "set": {"epochs": 1, "batch_size": 16, "transport_batch": 8, "probe_every": 0, "radius": 0.05}}
+DLFD = {
+    "name": "dlfd:perturb",
+    "set": {"epochs": 1, "batch_size": 16, "transport_batch": 8, "probe_every": 0, "radius": 0.05},
+}
 ASCENT = {"name": "neggrad", "set": {"epochs": 3, "lr": 0.05, "batch_size": 8}}
 PLAIN = {"feature-map.svg", "losses.svg", "overshoot.svg"}
 
