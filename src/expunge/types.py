@@ -208,6 +208,7 @@ class AuditRow:
         direction: which values are better: `higher`, `lower`, or `reference` (close to the reference).
         reference: mean of the same value over the retrained references; None where there is none.
         gap, gap_low, gap_high: value minus reference, its 95 % interval from paired resampling.
+        gap_error: standard deviation of the gap under that resampling; over people, not over trainings.
         note: a sentence for the reader.
     """
 
@@ -224,4 +225,5 @@ class AuditRow:
     gap: float | None = None
     gap_low: float | None = None
     gap_high: float | None = None
+    gap_error: float | None = None
     note: str = ""

@@ -61,6 +61,7 @@ def test_gaps_are_paired_with_the_mean_of_the_references() -> None:
     assert found.reference == pytest.approx(np.mean(hits))
     assert found.gap == pytest.approx(found.value - np.mean(hits))
     assert found.gap_low <= found.gap <= found.gap_high
+    assert found.gap_error == pytest.approx((found.gap_high - found.gap_low) / 3.92, rel=0.35)
 
 
 def test_a_model_compared_with_itself_has_no_gap_and_no_distance() -> None:

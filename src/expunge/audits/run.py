@@ -176,6 +176,7 @@ def _row(key: Key, estimate: Estimate, references: Sequence[Estimate]) -> AuditR
             "gap": _rounded(values[0] - reference[0]),
             "gap_low": _rounded(gap_low),
             "gap_high": _rounded(gap_high),
+            "gap_error": _rounded(np.nanstd((values - reference)[1:])),
         }
     )
 
