@@ -28,7 +28,15 @@ USES_FORGET = [name for name in NAMES if name not in RETAIN_ONLY]
 def small(name: str) -> Any:
     """The method's own settings, scaled to a task of a few pictures."""
     config = METHODS[name].config
-    sizes = {"batch_size": 8, "transport_batch": 8, "probe_every": 2, "probe_size": 16, "epochs": 1, "k": 2}
+    sizes = {
+        "batch_size": 8,
+        "transport_batch": 8,
+        "probe_every": 2,
+        "probe_size": 16,
+        "epochs": 1,
+        "k": 2,
+        "budget": 100,
+    }
     known = {f.name: getattr(config, f.name) for f in fields(config)}
     kinds = {name: float if value is None else type(value) for name, value in known.items()}
     return replace(config, **{name: kinds[name](size) for name, size in sizes.items() if name in known})

@@ -64,7 +64,7 @@ def story(given: ErasureTask, loss: Loss) -> Phases:
         yield Train(f"round-{name}", retain, "retain", beside, Optimizer(lr=0.05), steps=3)
         yield Snapshot(name)
     chosen = yield Select("choose", ["one", "two", "three"], confidence)
-    assert chosen.selected and set(chosen.probe) == {"one", "two", "three"}
+    assert chosen.selected and set(chosen.measured) == {"one", "two", "three"}
     yield Train("after", retain, "retain", loss, Optimizer(lr=0.01), steps=3)
 
 

@@ -148,7 +148,24 @@ def unlearn(erasure: Erasure, run: RunDirectory | None, events: Events, desk: De
         events=events,
         progress=desk.progress,
     )
+    tell_choices(outcome, desk)
     return model, outcome
+
+
+def tell_choices(outcome: Outcome, desk: Desk) -> None:
+    """What a method that tried several things chose, and why; a warning where nothing was good enough."""
+    for choice in outcome.choices:
+        for name, measured in choice.measured.items():
+            shown = ", ".join(
+                f"{key} {value:+.3f}" for key, value in measured.items() if key not in ("score", "enough")
+            )
+            chosen = "chosen" if name == choice.selected else "tried"
+            desk.say(f"{chosen}: {name}: {-measured['score']:.3f}" + (f" ({shown})" if shown else ""))
+        if not choice.enough:
+            desk.warn(
+                f"nothing that was tried came close enough to what a retrained model is expected to show; "
+                f"{choice.selected} came closest: retrain instead (--method retrain), or read the audit with care"
+            )
 
 
 def _phases(erasure: Erasure) -> Phases:

@@ -54,6 +54,7 @@ def erasure_metrics(erasure: Erasure, erased: Erased) -> dict[str, Any]:
         "steps": outcome.steps,
         "budget_hit": outcome.budget_hit,
         "phases": [{"name": r.name, "kind": r.kind, "steps": r.steps, "reason": r.reason} for r in outcome.records],
+        "choices": plain(outcome.choices),
         "weights": {"before": erasure.artefact.weights_sha256, "after": after, "changed": outcome.changed},
         "references": reference_names(erased.references),
         "audit": plain(erased.report),

@@ -7,6 +7,7 @@ running. A resumed run equals an uninterrupted one bit for bit on the same machi
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,6 +40,20 @@ class PhaseRecord:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What a `Select` went back to, and what it measured on each of its snapshots."""
+
+    name: str
+    selected: str
+    measured: Mapping[str, Mapping[str, float]]
+
+    @property
+    def enough(self) -> bool:
+        """False where the method said that not even the best is good enough."""
+        return self.measured[self.selected].get("enough", 1.0) != 0
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a run ended.
 
@@ -48,6 +63,7 @@ class Outcome:
         budget_hit: `max_steps`, `max_seconds` or "".
         changed: whether any weight or buffer differs from the start.
         records: one per phase.
+        choices: one per `Select`.
     """
 
     steps: int
@@ -55,6 +71,7 @@ class Outcome:
     budget_hit: str
     changed: bool
     records: tuple[PhaseRecord, ...]
+    choices: tuple[Choice, ...] = ()
 
 
 def run_phases(
@@ -147,6 +164,11 @@ class _Runner:
             budget_hit=self.state.budget_hit,
             changed=differs(self.start, copy_weights(self.model)),
             records=tuple(PhaseRecord(**r) for r in self.state.records),
+            choices=tuple(
+                Choice(record["name"], result["selected"], result["measured"])
+                for record, result in zip(self.state.records, self.state.results, strict=True)
+                if result["selected"]
+            ),
         )
 
     def _run_phase(self, phase: Phase) -> tuple[PhaseResult, Costs]:
@@ -192,14 +214,14 @@ class _Runner:
         return self._select(phase)
 
     def _select(self, phase: Select) -> PhaseResult:
-        scores = {}
+        measured = {}
         for name in phase.names:
             self.model.load_state_dict(self.state.snapshots[name])
             with torch.no_grad():
-                scores[name] = float(phase.score(self.model)["score"])
-        best = max(scores, key=lambda name: scores[name])
+                measured[name] = {key: float(value) for key, value in phase.score(self.model).items()}
+        best = max(measured, key=lambda name: measured[name]["score"])
         self.model.load_state_dict(self.state.snapshots[best])
-        return PhaseResult(probe=scores, selected=best)
+        return PhaseResult(selected=best, measured=measured)
 
     def _finish_phase(self, phase: Phase, result: PhaseResult, costs: Costs) -> None:
         record = PhaseRecord(

@@ -5,12 +5,15 @@ Arrays in, numbers out. What is reported about a model is measured elsewhere, on
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
+
+from expunge.functional.stats import bootstrap_weights
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -86,3 +89,65 @@ def expected_error(tuning: Array, tuning_labels: Array, forget_labels: Array) ->
     overall = float(tuning.mean())
     found = [by_label.get(tuple(label)) for label in forget_labels.tolist()]
     return float(np.mean([np.mean(errors) if errors else overall for errors in found]))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answers to n pictures.
+
+    Args:
+        losses: float64 [n], in nats. hits: float64 [n], share of attributes answered right.
+        labels: int64 [n, k]. subjects: owners [n], or None where nobody knows.
+    """
+
+    losses: Array
+    hits: Array
+    labels: Array
+    subjects: Array | None
+
+    def take(self, rows: Array) -> Answers:
+        """Those at `rows`."""
+        owners = None if self.subjects is None else self.subjects[rows]
+        return Answers(self.losses[rows], self.hits[rows], self.labels[rows], owners)
+
+
+def retraining_gaps(forget: Answers, tuning: Answers, gone: Array) -> dict[str, float]:
+    """How far a model is from what a retrained one is expected to show on the forget set, without having one.
+
+    Args:
+        forget, tuning: what it answers.
+        gone: bool [n], which forget pictures have a class that the retrained model would not know.
+
+    Returns:
+        `forget`: accuracy above that on tuning pictures of the same labels (on pictures that are gone: above 0);
+        `auroc`: AUROC of low losses above the target of `forgetting_target`. Positive where too little was forgotten.
+
+    Example:
+        >>> same = Answers(np.array([1.0, 2.0]), np.array([1.0, 0.0]), np.zeros((2, 1), int), None)
+        >>> retraining_gaps(same, same, np.array([False, False]))
+        {'forget': 0.0, 'auroc': 0.0}
+    """
+    expected = 0.0
+    if not gone.all():
+        expected = float((~gone).mean()) * (1 - expected_error(1 - tuning.hits, tuning.labels, forget.labels[~gone]))
+    auroc, target = forgetting_target(forget.losses, tuning.losses, forget.labels, tuning.labels)
+    return {"forget": float(forget.hits.mean()) - expected, "auroc": auroc - target}
+
+
+def gap_errors(forget: Answers, tuning: Answers, gone: Array, *, seed: int, draws: int = 100) -> dict[str, float]:
+    """Standard errors of `retraining_gaps` that come from who happened to be on either side: subjects are resampled.
+
+    Args:
+        forget, tuning, gone: as there. seed: of the draws. draws: how many.
+    """
+    sides = (forget, tuning)
+    weights = [
+        bootstrap_weights(side.subjects, len(side.losses), draws=draws, seed=seed + number)[1:]
+        for number, side in enumerate(sides)
+    ]
+    found: dict[str, list[float]] = {}
+    for ours, theirs in zip(*weights, strict=True):
+        rows, others = (np.repeat(np.arange(len(w)), w) for w in (ours, theirs))
+        for name, gap in retraining_gaps(forget.take(rows), tuning.take(others), gone[rows]).items():
+            found.setdefault(name, []).append(gap)
+    return {name: float(np.std(gaps, ddof=1)) for name, gaps in found.items()}

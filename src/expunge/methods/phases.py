@@ -146,11 +146,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Select:
-    """Go back to that snapshot among `names` whose weights score highest by `score` (tuning data only)."""
+    """Go back to that snapshot among `names` whose weights score highest by `score` (tuning data only).
+
+    Its measure answers with the key `score`, and whatever else explains the choice; where it answers with `enough`,
+    0 there says that not even the chosen one is good enough.
+    """
 
     name: str
     names: Sequence[str]
-    score: Measure  # must answer with the key "score"
+    score: Measure
 
 
 Phase = Train | Compute | Edit | Snapshot | Select
@@ -166,6 +170,7 @@ class PhaseResult:
         probe: the last measured values.
         tensors: from `Compute`, or the learned inputs of a `Train`.
         selected: the snapshot chosen by a `Select`.
+        measured: what a `Select` measured on each of its snapshots.
     """
 
     steps: int = 0
@@ -173,6 +178,7 @@ class PhaseResult:
     probe: Mapping[str, float] = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     selected: str = ""
+    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 Phases = Generator[Phase, PhaseResult, None]

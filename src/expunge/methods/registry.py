@@ -6,6 +6,7 @@ A new method is its module, its test, and one line here.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 import typing
@@ -15,6 +16,7 @@ from typing import Any
 
 from expunge.errors import MethodError
 from expunge.methods import (
+    auto,
     bad_teacher,
     bad_teacher_published,
     cfk,
@@ -54,7 +56,7 @@ class Method:
         return _card(inspect.getdoc(type(self.config)) or "")
 
 
-METHODS: Mapping[str, Method] = {
+_ALONE: Mapping[str, Method] = {
     method.name: method
     for method in (
         Method("retrain", retrain.Retrain(), retrain.retrain, retrain.cost),
@@ -85,6 +87,18 @@ METHODS: Mapping[str, Method] = {
         Method("dlfd:paper", dlfd_perturb.PAPER, dlfd_perturb.dlfd_perturb, dlfd_perturb.cost),
         Method("dlfd:published", dlfd_published.PublishedDLFD(), dlfd_published.dlfd_published, dlfd_published.cost),
     )
+}
+
+# What `auto` tries, in this order: the flagship, what came closest after it in the tables, and two of other kinds
+TRIED = tuple(_ALONE[name] for name in ("dlfd", "unsir:published", "finetune", "neggrad-plus", "bad-teacher"))
+METHODS: Mapping[str, Method] = {
+    **_ALONE,
+    "auto": Method(
+        "auto",
+        auto.Auto(),
+        functools.partial(auto.auto, candidates=TRIED),
+        functools.partial(auto.cost, candidates=TRIED),
+    ),
 }
 
 # One picture in ten is to be forgotten, of a model trained by the default recipe: so that costs can be compared.
@@ -131,6 +145,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "class_weight_start": (0, 1e6),
     "class_weight_end": (0, 1e6),
     "clean_share": (0, 1),
+    "budget": (0, 1000),
     "eta": (1e-6, 100),
     "tolerance": (-1, 1),
     "threshold": (0, 1),
