@@ -1,4 +1,4 @@
-"""`auto` keeps what comes closest to retraining, says why, keeps to its budget, and warns where nothing is good enough."""
+"""`auto` keeps what comes closest to retraining, says why, keeps to its budget, warns where nothing is good enough."""
 
 from __future__ import annotations
 
