@@ -200,3 +200,19 @@ def test_the_attack_for_steering_compares_forget_with_tuning_pictures() -> None:
     ours, theirs = after["forget"].losses, after["tuning"].losses
     expected = roc_auc_score(np.r_[np.ones(len(ours)), np.zeros(len(theirs))], -np.r_[ours, theirs])
     assert report().row("mia_auroc", "forget-vs-tuning").value == pytest.approx(expected, abs=1e-8)
+
+
+def test_a_model_is_told_from_its_reference_by_the_loss_that_the_reference_does_not_explain() -> None:
+    after, reference = seen(1), seen(10)
+    left = {s: reference[s].losses - after[s].losses for s in ("forget", "retain")}
+    side = np.r_[np.ones(len(left["forget"])), np.zeros(len(left["retain"]))]
+    expected = roc_auc_score(side, np.r_[left["forget"], left["retain"]])
+    found = audit(None, after, [reference], draws=40).row("mia_relative_auroc", "forget-vs-retain")
+    assert found.value == pytest.approx(expected, abs=1e-8)
+    assert (found.reference, found.gap) == (0.5, pytest.approx(expected - 0.5, abs=1e-8))
+
+
+def test_exchanging_the_model_and_its_reference_turns_the_relative_attack_round() -> None:
+    one = audit(None, seen(1), [seen(10)], draws=40).row("mia_relative_auroc", "forget-vs-reporting")
+    other = audit(None, seen(10), [seen(1)], draws=40).row("mia_relative_auroc", "forget-vs-reporting")
+    assert one.gap == pytest.approx(-other.gap, abs=1e-8) and one.gap_error == pytest.approx(other.gap_error)

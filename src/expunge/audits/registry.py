@@ -58,6 +58,15 @@ AUDITS: Mapping[str, Audit] = {
             "Yeom et al. 2018",
         ),
         Audit(
+            "mia_relative_auroc",
+            "Membership attack beside the reference, AUROC",
+            "auroc",
+            "reference",
+            "Probability that the model's loss lies further below the references' on a forget picture than on another "
+            "picture (a non-member, or one that stays). .5 for a model that was retrained itself.",
+            "Watson et al. 2022",
+        ),
+        Audit(
             "mia_accuracy",
             "Membership attack, accuracy",
             "share",

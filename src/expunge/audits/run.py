@@ -23,8 +23,10 @@ from expunge.audits.statistics import (
     distances,
     divergences,
     estimates,
+    even,
     floor_divergences,
     ignorance,
+    relative,
 )
 from expunge.functional.stats import interval, mean_of
 from expunge.types import AuditRow
@@ -116,7 +118,7 @@ def audit(
     floor = floor_divergences(references, weights) if len(references) > 1 else {}
 
     def rows(observation: Observation) -> tuple[AuditRow, ...]:
-        return _rows(measure(observation), measured, divergences(observation, references, weights), floor)
+        return _rows(measure(observation), measured, _beside(observation, references, weights), floor)
 
     notes: tuple[str, ...] = (NO_REFERENCE,) if not references else (ONE_REFERENCE,) if len(references) == 1 else ()
     notes += (NO_UNTRAINED,) if untrained is None else ()
@@ -131,15 +133,21 @@ def audit(
     )
 
 
+def _beside(observation: Observation, references: Sequence[Observation], weights: Weights) -> Estimates:
+    """What is measured picture by picture beside the references' answers."""
+    return divergences(observation, references, weights) | relative(observation, references, weights)
+
+
 def _rows(
-    found: Estimates, references: Sequence[Estimates], divergence: Estimates, floor: Estimates
+    found: Estimates, references: Sequence[Estimates], beside: Estimates, floor: Estimates
 ) -> tuple[AuditRow, ...]:
     made = [_row(key, estimate, [r[key] for r in references]) for key, estimate in found.items()]
     if not references:
         return tuple(made)
     pairs = [distances(a, [b]) for a, b in combinations(references, 2)]
     made.append(_row(Key("distance", OVERALL), distances(found, references), _mean(pairs)))
-    made += [_row(key, estimate, [floor[key]] if key in floor else []) for key, estimate in divergence.items()]
+    retrained = floor | even(beside)
+    made += [_row(key, estimate, [retrained[key]] if key in retrained else []) for key, estimate in beside.items()]
     return tuple(made)
 
 
@@ -188,8 +196,7 @@ def _reference_rows(
     for i, found in enumerate(measured):
         others = [m for j, m in enumerate(measured) if j != i]
         seen = [r for j, r in enumerate(references) if j != i]
-        divergence = divergences(references[i], seen, weights) if seen else {}
-        made.append(_rows(found, others, divergence, {}))
+        made.append(_rows(found, others, _beside(references[i], seen, weights), {}))
     return tuple(made)
 
 

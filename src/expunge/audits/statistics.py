@@ -31,6 +31,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 ATTACKED = "forget-vs-reporting"
 STEERED = "forget-vs-tuning"
 COMPARED: tuple[Split, ...] = ("forget", "reporting")
+RELATIVE, EVEN = "mia_relative_auroc", 0.5
+BESIDE: tuple[Split, ...] = ("reporting", "retain")
 FPR = 0.01
 
 
@@ -72,6 +74,34 @@ def divergences(observation: Observation, references: Sequence[Observation], wei
         parts = [weighted_mean(_divergence(seen, other[split]), weights[split]) for other in references]
         found[Key("js_divergence", split)] = _estimate(mean_of(parts), seen)
     return found
+
+
+def relative(observation: Observation, references: Sequence[Observation], weights: Weights) -> Estimates:
+    r"""AUROC of the loss that is left when the references' is taken away, forget pictures against others.
+
+    $$s(x) = \frac{1}{k} \sum_i \ell_{\text{reference}_i}(x) - \ell(x)$$
+
+    What is hard about a picture is as hard for the reference and is gone from the difference. Exchange the model and
+    its one reference, and the score changes its sign: a model that was retrained itself has .5 on average, whoever the
+    people are. Nothing without references.
+
+    Reference: Watson et al. 2022 (arXiv 2111.08440), difficulty calibration.
+    """
+    found: Estimates = {}
+    for other in BESIDE if references else ():
+        left = {s: mean_of([r[s].losses for r in references]) - observation[s].losses for s in ("forget", other)}
+        values = weighted_auroc(left["forget"], left[other], weights["forget"], weights[other])
+        found[Key(RELATIVE, f"forget-vs-{other}")] = _both(values, observation["forget"], observation[other])
+    return found
+
+
+def even(found: Estimates) -> Estimates:
+    """What a retrained model has for every relative estimate among `found`: .5, in every draw."""
+    return {
+        key: Estimate(np.full_like(estimate.values, EVEN), estimate.n, estimate.subjects)
+        for key, estimate in found.items()
+        if key.name == RELATIVE and estimate.values is not None
+    }
 
 
 def ignorance(observation: Observation, untrained: Observation | None, weights: Weights) -> Estimates:
