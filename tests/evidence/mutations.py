@@ -197,6 +197,43 @@ def signature(data: bytes, rng: random.Random) -> bytes:
     return with_signature(data, sig=base64.b64encode(made).decode())
 
 
+def truncate(data: bytes, rng: random.Random) -> bytes:
+    return data[: rng.randrange(len(data))]
+
+
+def trail(data: bytes, rng: random.Random) -> bytes:
+    """Something behind the end: white space, another envelope, a comment, an archive."""
+    ends = (b"\n", b" ", b"\0", data, b"{}", b"// end\n", b"PK\x05\x06" + bytes(18), rng.randbytes(1))
+    return data + rng.choice(ends)
+
+
+def other_number(data: bytes, rng: random.Random) -> bytes:
+    """A whole number written otherwise, or one that is none."""
+    text = payload(data).decode()
+    other = ("3.0", "3e0", "3E+0", "30e-1", "03", "+3", "0x3", "3.", "-0", "3n", '"3"')
+    none = ("NaN", "Infinity", f"{2**53}", "9" * 400)
+    return with_payload(data, text.replace('"size":3', f'"size":{rng.choice(other + none)}', 1).encode())
+
+
+def nest(data: bytes, rng: random.Random) -> bytes:
+    """An envelope in an envelope, or in the place of one of its parts."""
+    found = envelope(data)
+    (mine,) = found["signatures"]
+    whole = base64.b64encode(data).decode()
+    nested: list[Any] = [
+        {**found, "payload": whole},
+        {**found, "payload": found},
+        {**found, "payload": [found["payload"]]},
+        {**found, "signatures": [{**mine, "sig": whole}]},
+        {**found, "signatures": [{**mine, "sig": found}]},
+        {"payload": whole, "payloadType": "application/vnd.dsse+json", "signatures": [mine]},
+        {"envelope": found},
+        [found],
+        whole,
+    ]
+    return again(rng.choice(nested))
+
+
 def signatures(data: bytes, rng: random.Random) -> bytes:
     found = envelope(data)
     (mine,) = found["signatures"]
@@ -206,10 +243,13 @@ def signatures(data: bytes, rng: random.Random) -> bytes:
     return again({**found, "signatures": rng.choice(lists)})
 
 
+# other forms of the payload: they mean the same, or nothing at all, whoever signs them
+FORMS = (space_in_payload, reorder, duplicate, escape, encode, other_number)
 MUTATIONS: dict[str, Mutation] = {
     made.__name__: made
     for made in (
         *(flip, cut, insert, splice, flip_payload, cut_payload, space_in_payload, reorder, change_value, duplicate),
         *(escape, encode, base64_variant, field_more, field_less, swap_type, key_hint, signature, signatures),
+        *(truncate, trail, other_number, nest),
     )
 }

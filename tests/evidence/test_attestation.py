@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import math
-import random
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from cryptography.exceptions import InvalidSignature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,23 +38,13 @@ from tests.evidence.attested import (
     statement,
     subjects,
 )
-from tests.evidence.mutations import MUTATIONS, with_payload
+from tests.evidence.mutations import with_payload
 
-ROOT = Path(__file__).parents[2]
-PER_KIND = 120  # mutations of each kind, together over 2,000
 DEEP = "[" * 100_000
 
 
 def read(data: bytes) -> Any:
     return read_attestation(data, KEY.public_key())
-
-
-def without_expunge() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("verify_without_expunge", ROOT / "docs/verify_without_expunge.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_a_good_attestation_is_read() -> None:
@@ -88,49 +73,6 @@ def test_another_key_is_refused() -> None:
     forged["signatures"][0]["keyid"] = key_id(KEY.public_key())
     with pytest.raises(InputError, match="signature"):
         read(canonical(forged) + b"\n")
-
-
-@pytest.mark.parametrize("kind", MUTATIONS)
-def test_no_mutation_is_accepted(kind: str) -> None:
-    """Whatever differs in a byte is refused, here and by the verifier that knows nothing of expunge."""
-    data, rng, other = signed(), random.Random(kind), without_expunge()
-    assert other.signed(data, KEY.public_key()) == statement()
-    tried = 0
-    while tried < PER_KIND:
-        changed = MUTATIONS[kind](data, rng)
-        if changed == data:
-            continue
-        tried += 1
-        with pytest.raises(InputError):
-            read(changed)
-        with pytest.raises((ValueError, TypeError, LookupError, AttributeError, RecursionError, InvalidSignature)):
-            other.signed(changed, KEY.public_key())
-
-
-def test_there_are_enough_mutations() -> None:
-    assert PER_KIND * len(MUTATIONS) >= 2000
-
-
-def test_a_lenient_reader_would_be_fooled() -> None:
-    """The planted fault: a reader that checks the signature and nothing else takes many of these."""
-
-    def lenient(data: bytes) -> Any:
-        envelope = json.loads(data)
-        sig, body = (base64.b64decode(t) for t in (envelope["signatures"][0]["sig"], envelope["payload"]))
-        kind = envelope["payloadType"].encode()
-        KEY.public_key().verify(sig, b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body))
-
-    rng, taken = random.Random(0), set()
-    for kind, mutate in MUTATIONS.items():
-        for _ in range(40):
-            changed = mutate(signed(), rng)
-            try:
-                lenient(changed)
-            except Exception:
-                continue
-            if changed != signed():
-                taken.add(kind)
-    assert taken >= {"insert", "reorder", "duplicate", "escape", "base64_variant", "field_more", "signatures"}
 
 
 def forget(**changes: Any) -> dict[str, Any]:

@@ -18,15 +18,19 @@ from sqlalchemy.exc import DatabaseError
 from expunge.errors import InputError
 from expunge.evidence.canonical import canonical
 from expunge.evidence.dsse import seal
+from expunge.evidence.keyring import begin
 from expunge.evidence.ledger.check import check_ledger
 from expunge.evidence.ledger.engine import writing
 from expunge.evidence.ledger.events import GENESIS, Event, mentions
 from expunge.evidence.ledger.heads import KIND, Head, read_head, seal_head
 from expunge.evidence.ledger.store import Ledger, View
 from expunge.evidence.ledger.tables import EVENTS, MENTIONS
+from tests.evidence.attested import KEY, OTHER
 from tests.evidence.ledgers import digest, fill, opened
+from tests.evidence.mutations import MUTATIONS
 
 TIME = "2026-03-02T00:00:00Z"
+OF_ATTESTATIONS = ("change_value", "other_number")  # they look for fields that a head does not have
 Row = dict[str, Any]
 
 
@@ -136,6 +140,13 @@ def doubled(rows: list[Row], draw: random.Random) -> list[Row]:
     return [*rows, {**rows[at], "sequence": len(rows) + 1, "hash": digest(draw.randrange(1000))}]
 
 
+def inserted(rows: list[Row], draw: random.Random) -> list[Row]:
+    """An event that never was, in the right form; at the end it would be one more, and rightly so."""
+    body = canonical({"key": f"{draw.randrange(16**16):016x}"}).decode()
+    at = draw.randrange(len(rows))
+    return [*rows[:at], {"time": TIME, "kind": "key-dropped", "body": body}, *rows[at:]]
+
+
 CHANGES: dict[str, Callable[[list[Row], random.Random], list[Row]]] = {
     "edited": edited,
     "another meaning": meant,
@@ -148,6 +159,7 @@ CHANGES: dict[str, Callable[[list[Row], random.Random], list[Row]]] = {
     "edited, hashed anew": lambda rows, draw: rehashed(meant(rows, draw)),
     "removed, hashed anew": lambda rows, draw: rehashed(removed(rows, draw)),
     "swapped, hashed anew": lambda rows, draw: rehashed(swapped(rows, draw)),
+    "inserted, hashed anew": lambda rows, draw: rehashed(inserted(rows, draw)),
 }
 DRAWS = {"sqlite": 200, "postgresql": 20}  # of each kind
 
@@ -170,6 +182,10 @@ def is_found(ledger: Ledger, rows: list[Row], head: Head | None) -> bool:
             raise Undo
     except Undo:
         return found
+
+
+def test_there_are_enough_changes() -> None:
+    assert DRAWS["sqlite"] * len(CHANGES) == 2400 and DRAWS["postgresql"] * len(CHANGES) == 240
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -269,6 +285,29 @@ def test_heads_are_signed(tmp_path: Path) -> None:
     for at in range(len(signed)):
         with pytest.raises(InputError):
             read_head(signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :], key.public_key())
+
+
+@pytest.mark.parametrize("what", [name for name in MUTATIONS if name not in OF_ATTESTATIONS])
+def test_no_mutation_of_a_head_is_accepted(what: str) -> None:
+    signed, draw = seal_head(Head(7, digest(7), TIME), KEY), random.Random(what)
+    for _ in range(60):
+        changed = MUTATIONS[what](signed, draw)
+        if changed != signed:
+            with pytest.raises(InputError):
+                read_head(changed, KEY.public_key())
+
+
+def test_a_head_cannot_be_replaced(ledger: Ledger, tmp_path: Path) -> None:
+    """By one of another key, by something else of the same key, or by an older one to hide what came after it."""
+    head = head_of(ledger)
+    for other in (seal_head(head, OTHER), begin(KEY, TIME).lines[0], seal(KIND, canonical(vars(head)), OTHER)):
+        with pytest.raises(InputError, match="head"):
+            read_head(other, KEY.public_key())
+    with ledger.reading() as view:
+        rows = rows_of(view)
+    older = read_head(seal_head(Head(9, rows[8]["hash"], TIME), KEY), KEY.public_key())
+    # it proves what it says, and says up to where: nobody who reads it takes it for more
+    assert older.sequence == 9 and is_found(ledger, rows[:8], older) and not is_found(ledger, rows[:9], older)
 
 
 @pytest.mark.parametrize(
