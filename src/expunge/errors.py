@@ -4,6 +4,8 @@ Every error a user can cause is an `ExpungeError`; the command line prints it as
 its `exit_code`. Anything else that escapes is a bug in expunge and exits with 1.
 """
 
+MOST = 600  # characters of each part of a message
+
 
 class ExpungeError(Exception):
     """Base of all errors that a user can cause and mend."""
@@ -22,9 +24,9 @@ class InputError(ExpungeError):
     """
 
     def __init__(self, field: str, *, expected: str, came: str, remedy: str = "") -> None:
-        self.field, self.expected, self.came, self.remedy = field, expected, came, remedy
-        text = f"{field}: expected {expected}, came {came}"
-        super().__init__(f"{text}; {remedy}" if remedy else text)
+        self.field, self.expected, self.came, self.remedy = map(_readable, (field, expected, came, remedy))
+        text = f"{self.field}: expected {self.expected}, came {self.came}"
+        super().__init__(f"{text}; {self.remedy}" if remedy else text)
 
 
 class DataError(InputError):
@@ -55,3 +57,14 @@ class Interrupted(ExpungeError):
     """The run was stopped from outside and can be resumed."""
 
     exit_code = 3
+
+
+def _readable(text: str) -> str:
+    """Text from anywhere as a part of one line: shortened, and what cannot be seen as its escape.
+
+    A name in a file may be megabytes long, turn the text around, or give orders to the terminal.
+    """
+    short = text if len(text) <= MOST else f"{text[:MOST]}... ({len(text)} characters)"
+    if short.isprintable():
+        return short
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(short.split()))

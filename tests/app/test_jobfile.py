@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from expunge.app.job import AuditJob, EraseJob, Job, TrainJob, parse_reference
-from expunge.app.jobfile import build_job, flag_name, flags_of, flatten, job_fields, read_job_file, to_yaml
+from expunge.app.jobfile import build_job, flag_name, flags_of, flatten, job_fields, read_job_file
+from expunge.app.plainfiles import to_yaml
 from expunge.errors import InputError
 from expunge.types import Augmentation, Optimizer, TrainRecipe
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from expunge.app.desk import ProgressReport
-from expunge.app.jobfile import to_yaml
+from expunge.app.plainfiles import to_yaml
 from expunge.app.rundir import RunDirectory
 from expunge.cli import commands
 from expunge.cli.main import main

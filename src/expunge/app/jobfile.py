@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from expunge.app.job import AuditJob, CheckJob, DrawJob, EraseJob, Flag, Job, Prefix, TrainJob
+from expunge.app.plainfiles import read_yaml
 from expunge.errors import InputError
 
 JobT = TypeVar("JobT", bound=Job)
@@ -75,14 +75,7 @@ def read_job_file(kind: type[Job], path: Path) -> dict[str, Any]:
     Raises:
         InputError: no such file, not YAML, not a mapping, or a job of another command.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("--job", expected="a readable job file", came=f"{path} ({_reason(error)})") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"a mistake in line {mark.line + 1}" if mark else "something else"
-        raise InputError("--job", expected="YAML", came=f"{where} of {path}") from None
+    raw = read_yaml(path, "--job")
     if not isinstance(raw, dict):
         raise InputError("--job", expected="a mapping of job fields", came=f"{type(raw).__name__} in {path}")
     found = raw.get("kind", KINDS[kind])
@@ -94,11 +87,6 @@ def read_job_file(kind: type[Job], path: Path) -> dict[str, Any]:
 def job_fields(job: Job) -> dict[str, Any]:
     """A job as plain values for YAML; `out` is left out, since a run may be moved."""
     return {"kind": KINDS[type(job)], **job.model_dump(mode="json", exclude={"out"})}
-
-
-def to_yaml(fields: Mapping[str, Any]) -> str:
-    """Plain values as YAML, in the order of the fields."""
-    return yaml.safe_dump(dict(fields), sort_keys=False, allow_unicode=True, width=120)
 
 
 def flatten(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -192,7 +180,3 @@ def _expected(error: ErrorDetails) -> str:
 def _shown(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= CAME_LIMIT else f"{text[:CAME_LIMIT]}..."
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or type(error).__name__).lower()

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from expunge.app.jobfile import flatten, to_yaml
+from expunge.app.jobfile import flatten
+from expunge.app.plainfiles import read_yaml, to_yaml
 from expunge.errors import ExpungeError, Interrupted, RunDirectoryError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -107,7 +106,7 @@ def stored_job(out: Path) -> dict[str, Any] | None:
     """The frozen job of the run, finished or not, at `out`; None where there is none."""
     for directory in (out, partial_of(out)):
         if (directory / "job.yaml").exists():
-            found = yaml.safe_load((directory / "job.yaml").read_text(encoding="utf-8"))
+            found = read_yaml(directory / "job.yaml", "out (--out)")
             return found if isinstance(found, dict) else {}
     return None
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from expunge.app.inputs import weights_file
+from expunge.app.plainfiles import read_json, read_yaml
 from expunge.app.results import headline_rows, short_row, table_rows
 from expunge.app.rundir import partial_of
 from expunge.engine.events import Events
-from expunge.errors import RunDirectoryError
+from expunge.errors import InputError, RunDirectoryError
 from expunge.models.artefact import ModelArtefact
 from expunge.models.load import load_model
 
@@ -94,8 +92,9 @@ def load_run(path: str | Path, *, factory: str | None = None) -> Run:
     if place.name.endswith(".partial") or (not place.exists() and partial_of(place).exists()):
         raise RunDirectoryError("run", expected="a finished run", came=str(place), remedy="continue it with --resume")
     try:
-        job = yaml.safe_load((place / "job.yaml").read_text(encoding="utf-8"))
-        metrics = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        raise RunDirectoryError("run", expected="a run directory", came=str(place)) from None
+        job, metrics = read_yaml(place / "job.yaml", "job"), read_json(place / "metrics.json", "metrics")
+    except InputError as error:
+        raise RunDirectoryError("run", expected="a run directory", came=f"{place} ({error})") from None
+    if not (isinstance(job, dict) and "kind" in job and isinstance(metrics, dict)):
+        raise RunDirectoryError("run", expected="job.yaml and metrics.json as written", came=str(place))
     return Run(place, job, metrics, factory)

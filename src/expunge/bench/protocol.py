@@ -6,17 +6,16 @@ Files of this folder's `protocols/` flow in, checked frozen values flow out. Not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from expunge.app.plainfiles import read_yaml
 from expunge.errors import InputError
 from expunge.methods.registry import resolve_method
 
-FOLDER = resources.files("expunge.bench") / "protocols"
+FOLDER = Path(__file__).with_name("protocols")
 Setting = bool | int | float | str | None
 
 
@@ -151,15 +150,15 @@ def read_protocol(name: str) -> Protocol:
         raise InputError(f"{name}: {where}", expected=str(first["msg"]), came=repr(first["input"])[:80]) from None
 
 
-def _fields(name: str) -> dict[str, Any]:
-    place = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if not place.is_file():
+def _fields(name: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    own = name in protocol_names()
+    place = FOLDER / f"{name}.yaml" if own else Path(name)
+    if not (own or name.endswith((".yaml", ".yml"))) or not place.is_file():
         raise InputError("protocol", expected=f"one of {', '.join(protocol_names())}, or a .yaml file", came=name)
-    try:
-        found = yaml.safe_load(place.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError):
-        raise InputError("protocol", expected="readable YAML", came=str(place)) from None
+    found = read_yaml(place, "protocol")
     if not isinstance(found, dict):
         raise InputError("protocol", expected="a mapping of fields", came=type(found).__name__)
+    if place.resolve() in above:
+        raise InputError("base", expected="a protocol that is not based on this one", came=name)
     base = found.pop("base", None)
-    return {**_fields(str(base)), **found} if base else found
+    return {**_fields(str(base), (*above, place.resolve())), **found} if base else found

@@ -211,7 +211,7 @@ def _shards(index: Path) -> list[str]:
         if not names or any(Path(name).name != name or not Path(name).suffix for name in names):
             raise ValueError("names that are not plain file names")
         return names
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError("model", expected=f"files of the same directory in {index}", came=_line(error)) from None
 
 

@@ -57,7 +57,7 @@ def read_record(directory: Path) -> dict[str, Any]:
             "recipe": None if recipe is None else read_recipe(recipe),
             "factory": str(raw.get("factory", "")),
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelError(RECORD, expected="the record that expunge writes", came=f"{path}: {error!r}") from None
 
 

@@ -1,0 +1,51 @@
+"""Hostile input, over the whole product: refused in one clear line, no code run, nothing written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from expunge.errors import ExpungeError, InputError
+from tests.app.workbench import listing
+from tests.hostile.table import Case, Command, Place
+from tests.hostile.weights import WEIGHTS
+from tests.hostile.yamls import YAMLS
+
+TABLES: Mapping[str, Mapping[str, Case]] = {"weights": WEIGHTS, "work": YAMLS}
+CASES = {f"{table}: {name}": case for table, cases in TABLES.items() for name, case in cases.items()}
+MOST = 2000  # characters of a line that a person shall read
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return Place(folder, tmp_path / "canary", capsys)
+
+
+def refusal(call: object) -> str:
+    """The line with which a call refuses."""
+    if isinstance(call, Command):
+        return call()
+    assert callable(call)
+    with pytest.raises(ExpungeError) as refused:
+        call()
+    if isinstance(refused.value, InputError):
+        assert refused.value.field and refused.value.expected and refused.value.came
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hostile_input_is_refused(name: str, place: Place) -> None:
+    case = CASES[name]
+    call = case.prepare(place)
+    before = listing(place.folder)
+    line = refusal(call)
+    assert re.search(case.says, line), line
+    assert line.isprintable() and len(line) <= MOST, line[:MOST]
+    assert listing(place.folder) == before, "nothing is written"
+    assert not place.canary.exists(), "no code is run"
