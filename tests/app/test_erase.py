@@ -31,9 +31,11 @@ def test_a_run_directory_is_complete(bench: Workbench, tmp_path: Path) -> None:
     run = load_run(erase_files(bench.erase(tmp_path / "run", reference=str(bench.reference)), desk=desk))
     assert set(listing(run.path)) == {
         "events.jsonl",
+        "handoff.html",
         "job.yaml",
         "metrics.json",
         "report.html",
+        "model/README.md",
         "model/config.json",
         "model/expunge.json",
         "model/model.safetensors",
@@ -55,7 +57,7 @@ def test_a_run_directory_is_complete(bench: Workbench, tmp_path: Path) -> None:
 
 def test_equal_runs_are_equal_files(bench: Workbench, tmp_path: Path) -> None:
     first, second = (erase_files(bench.erase(tmp_path / name), desk=Silent()) for name in "ab")
-    for name in ("metrics.json", "model/model.safetensors", "job.yaml"):
+    for name in ("metrics.json", "model/model.safetensors", "model/README.md", "handoff.html", "job.yaml"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     other = erase_files(bench.erase(tmp_path / "c", seed=1), desk=Silent())
     assert (first / "model/model.safetensors").read_bytes() != (other / "model/model.safetensors").read_bytes()
@@ -70,7 +72,7 @@ def test_an_interrupted_run_continues_to_the_same_end(bench: Workbench, tmp_path
         erase_files(job, desk=Stopping(phase))
     assert not (tmp_path / "run").exists()
     resumed = erase_files(job, desk=Refusing(), resume=True)  # nobody is asked again
-    for name in ("metrics.json", "model/model.safetensors", "references/1/model.safetensors"):
+    for name in ("metrics.json", "model/model.safetensors", "model/README.md", "references/1/model.safetensors"):
         assert (whole / name).read_bytes() == (resumed / name).read_bytes(), name
 
 

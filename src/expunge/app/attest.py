@@ -19,7 +19,7 @@ from expunge.app.inputs import data_spec
 from expunge.app.keys import Clock, now, passphrase_of
 from expunge.app.reopen import EraseRun, erase_run, reopen
 from expunge.app.runs import load_run
-from expunge.audits.registry import AUDITS
+from expunge.app.unmeasured import not_measured
 from expunge.data.digests import encoded_digests
 from expunge.errors import InputError, RunDirectoryError
 from expunge.evidence.attestation import LIMITS, NOT_ASSESSED, attest
@@ -125,7 +125,11 @@ def predicate(run: EraseRun, openings: Openings, *, request_id: str | None, made
                 "after": run.after,
                 "references": list(run.references),
             },
-            "notMeasured": not_measured(found.metrics),
+            "notMeasured": [
+                *not_measured(found.metrics),
+                *found.metrics["audit"]["notes"],
+                *found.metrics["request"]["sentences"],
+            ],
             "request": {"id": request_id, "near_copies": run.job.request.near_copies},
             "run": {
                 "seed": str(run.job.seed),
@@ -145,14 +149,6 @@ def audit_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for model in ("before", "after"):
         for row in metrics["audit"][f"rows_{model}"]:
             yield {**_texts(row), "model": model}
-
-
-def not_measured(metrics: Mapping[str, Any]) -> list[str]:
-    """What the run does not know: audits without a value, and what it said itself about its limits."""
-    rows = metrics["audit"]["rows_after"]
-    absent = [f"{name}: not run" for name in AUDITS if name not in {row["name"] for row in rows}]
-    unknown = [f"{row['name']} on {row['split']}: {row['note']}" for row in rows if row["value"] is None]
-    return [*absent, *unknown, *metrics["audit"]["notes"], *metrics["request"]["sentences"]]
 
 
 def _committed(run: EraseRun, desk: Desk, factory: str | None, nonce: Nonce) -> Openings:

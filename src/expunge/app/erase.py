@@ -13,13 +13,14 @@ from typing import Any, Protocol
 
 from expunge.app.desk import Desk, duration
 from expunge.app.freeze import decided, freeze, run_key
+from expunge.app.handoff import CARD, PAGE, card_facts, handoff, handoff_facts
 from expunge.app.inputs import load_beside, load_for_data
 from expunge.app.job import EraseJob, MethodJob
 from expunge.app.jobfile import job_fields
 from expunge.app.line import Erased, Erasure, run_line
 from expunge.app.measure import plain
 from expunge.app.references import Retraining, price, save_whole
-from expunge.app.reporting import erasure_report
+from expunge.app.reporting import Cover, erasure_report
 from expunge.app.resolve import resolve_job
 from expunge.app.results import erasure_metrics
 from expunge.app.rundir import RunDirectory, began_with, check_out, finished, open_run
@@ -27,7 +28,7 @@ from expunge.app.user import train_function
 from expunge.engine.events import Events
 from expunge.engine.settings import EngineSettings
 from expunge.errors import InputError
-from expunge.evidence.report import render_report
+from expunge.evidence.report import handoff_html, model_card, render_report, write_page
 from expunge.methods.registry import resolve_method
 
 
@@ -123,10 +124,17 @@ def ask_price(erasure: Erasure, desk: Desk) -> None:
 def write_results(
     erasure: Erasure, erased: Erased, job: EraseJob, frozen: dict[str, Any], run: RunDirectory, desk: Desk
 ) -> None:
-    """Model, numbers and report of a run."""
+    """Model with its card, numbers, report and hand-off page of a run."""
     desk.stage("writing the report")
     save_whole(replace(erasure.artefact, classifier=erased.model), run.path("model"))
-    run.write_json("metrics.json", erasure_metrics(erasure, erased))
+    checked = handoff_facts(erasure.artefact, erased.model, run.path("model"))
+    metrics = {**erasure_metrics(erasure, erased), "handoff": checked}
+    run.write_json("metrics.json", metrics)
     events = Events.read(run.path("events.jsonl"))
-    data = erasure_report(erasure, erased, frozen, events=events, show_faces=job.show_faces)
+    # fewer observations than names where there is no reference
+    seen = dict(zip(("before", "after", "reference"), (erased.before, erased.after, *erased.beside), strict=False))
+    data = erasure_report(erasure, seen, frozen, metrics, events=events, cover=Cover(show_faces=job.show_faces))
     render_report(data, run.path("report.html"))
+    write_page(model_card(data, card_facts(erasure, metrics)), run.path("model") / CARD)
+    # last, since it lists the files of the model
+    write_page(handoff_html(handoff(run.work, frozen, metrics, onnx=None)), run.path(PAGE))

@@ -103,7 +103,7 @@ def run_line(erasure: Erasure, *, run: RunDirectory | None, desk: Desk) -> Erase
     made = trained_references(erasure.retraining, erasure.train, run=run, events=events, desk=desk)
     references = (*erasure.references, *made)
     desk.stage("audit")
-    events.write("audit_start")
+    events.write("audit_start", method_seconds=round(outcome.seconds, 3))
     before, after, *beside = (
         watch(m, erasure.task, erasure.settings)
         for m in (erasure.artefact.classifier, model, *(reference.classifier for reference in references))

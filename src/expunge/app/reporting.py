@@ -1,105 +1,124 @@
 """Gathers what a report says from a finished erasure; how it is said is the report's own business.
 
-Observations, engine records and the event log flow in, one `ReportData` of numbers, arrays and strings flows out.
-Pictures of people enter only where the user asked for them.
+Observations, the run's job, metrics and event log flow in, one `ReportData` of numbers, arrays and strings flows out.
+Pictures and names of people enter only where the user asked for them.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from expunge.app.illustrate import perturbed_pairs
-from expunge.app.line import Erased, Erasure
-from expunge.app.measure import plain
+from expunge.app.line import Erasure
+from expunge.app.people import Naming, finding_facts, people_lines, request_facts
+from expunge.app.unmeasured import not_measured
 from expunge.audits.observe import Observation
 from expunge.audits.registry import describe_audits
-from expunge.evidence.report import Costs, ModelView, PhaseLine, PicturePair, ProbePoint, ReportData
-from expunge.models.weights import hash_state
-from expunge.types import Split
+from expunge.evidence.report import Costs, ModelView, PhaseLine, PicturePair, ProbePoint, ReportData, RequestLine
+from expunge.types import AuditRow, Split
 
 MAP_PICTURES = 400  # of each split in the feature map
 MAPPED: tuple[Split, ...] = ("retain", "forget")
 
 
+@dataclass(frozen=True)
+class Cover:
+    """What a report says beyond the run itself.
+
+    Args:
+        show_faces: whether pictures of people may be in it.
+        show_names: whether people, pictures and the request's file are called by their names.
+        requests: as a ledger knows them.
+        attestation: id of the run's attestation.
+    """
+
+    show_faces: bool = False
+    show_names: bool = False
+    requests: tuple[RequestLine, ...] = ()
+    attestation: str = ""
+
+
 def erasure_report(
     erasure: Erasure,
-    erased: Erased,
-    frozen: Mapping[str, Any],
+    seen: Mapping[str, Observation],
+    fields: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     *,
     events: Sequence[Mapping[str, Any]],
-    show_faces: bool,
+    cover: Cover,
 ) -> ReportData:
     """All that the report of an erasure says.
 
     Args:
-        erasure, erased: what was asked and what came out.
-        frozen: the fields of `job.yaml`.
+        erasure: what was asked.
+        seen: what the model answered `before` and `after`, and a retrained `reference` where there is one.
+        fields: of `job.yaml`.
+        metrics: of `metrics.json`.
         events: the event log, for times and probes.
-        show_faces: whether pictures of people may be in it.
+        cover: what else is to be said or shown.
     """
-    shown = map_rows(erased.before)
-    classes, forget = map_classes(erased.before, shown)
-    pairs, reason = _pairs(erasure, allowed=show_faces)
+    shown = map_rows(seen["before"])
+    classes, forget = map_classes(seen["before"], shown)
+    pairs, reason = _pairs(erasure, allowed=cover.show_faces)
+    naming = Naming(shown=cover.show_names)
+    card, measured = erasure.method.card, metrics["audit"]
+    phases = phase_lines(metrics["phases"], events)
     return ReportData(
         run_id=erasure.key[:12],
         title="Erasure report",
         method=erasure.method.name,
-        method_summary=erasure.method.card["summary"],
-        request=_request(erasure, frozen),
-        findings=_findings(erasure),
-        rows_before=erased.report.rows_before,
-        rows_after=erased.report.rows_after,
-        rows_references=erased.report.rows_reference,
-        rows_floor=erased.report.rows_floor,
-        before=model_view(erased.before, shown),
-        after=model_view(erased.after, shown),
-        reference=model_view(erased.beside[0], shown) if erased.beside else None,
-        changed=erased.outcome.changed,
-        budget_hit=erased.outcome.budget_hit,
-        costs=_costs(erased, events),
+        method_summary=card["summary"],
+        method_cost=card["cost"],
+        method_fails=card["fails_when"],
+        request=request_facts(erasure.resolution, fields, names=cover.show_names),
+        requests=cover.requests,
+        people=people_lines(erasure.resolution, naming),
+        names_shown=cover.show_names,
+        findings=finding_facts(erasure.resolution, naming),
+        rows_before=read_rows(measured["rows_before"]),
+        rows_after=read_rows(measured["rows_after"]),
+        rows_references=[read_rows(rows) for rows in measured["rows_reference"]],
+        rows_floor=read_rows(measured["rows_floor"]),
+        before=model_view(seen["before"], shown),
+        after=model_view(seen["after"], shown),
+        reference=model_view(seen["reference"], shown) if "reference" in seen else None,
+        changed=metrics["weights"]["changed"],
+        budget_hit=metrics["budget_hit"],
+        costs=_costs(events),
         created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         feature_classes=classes,
         feature_forget=forget,
         class_names=erasure.task.retain.spec.classes[0],
         pairs=pairs,
         pairs_reason=reason,
-        phases=[PhaseLine(**plain(record)) for record in erased.outcome.records],
+        phases=phases,
         probes=_probes(events),
-        settings={name: frozen[name] for name in ("data", "model", "method", "recipe", "engine", "seed", "reference")},
-        versions={"expunge": frozen["frozen"]["expunge"], **frozen["frozen"]["versions"]},
-        hashes={**frozen["frozen"]["inputs"], "weights after": hash_state(erased.model.net.state_dict())},
+        settings={name: fields[name] for name in ("data", "model", "method", "recipe", "engine", "seed", "reference")},
+        versions={"expunge": fields["frozen"]["expunge"], **fields["frozen"]["versions"]},
+        hashes={**fields["frozen"]["inputs"], "weights after": metrics["weights"]["after"]},
+        verdict=measured.get("verdict"),
+        attestation=cover.attestation,
         descriptions={str(card["name"]): str(card.get("description", "")) for card in describe_audits()},
-        notes=erased.report.notes,
+        unmeasured=not_measured(metrics),
+        notes=measured["notes"],
     )
 
 
-def _request(erasure: Erasure, frozen: Mapping[str, Any]) -> dict[str, Any]:
-    """What was asked, counted: who is meant stands in the request itself, whose fingerprint is given."""
-    found, asked = erasure.resolution.findings, frozen["request"]
-    return {
-        "people asked for": found.subjects,
-        "single pictures asked for": found.pictures,
-        "request file": asked["file"] or "none, named on the command line",
-        "near copies under the same name": asked["near_copies"],
-        "fingerprint of the request (SHA-256)": frozen["frozen"]["inputs"]["request"],
-    }
+def read_rows(rows: Sequence[Mapping[str, Any]]) -> list[AuditRow]:
+    """Audit rows as `metrics.json` holds them."""
+    return [AuditRow(**row) for row in rows]
 
 
-def _findings(erasure: Erasure) -> dict[str, Any]:
-    """What resolving the request found, with counts under names that say what is counted."""
-    found: dict[str, Any] = plain(erasure.resolution.findings)
-    del found["subjects"], found["pictures"]
-    counts = {
-        "pictures to forget, copies included": found.pop("forget"),
-        "training pictures that stay": found.pop("retain"),
-        "never-seen pictures that may steer the method": found.pop("tuning"),
-        "never-seen pictures used only to measure": found.pop("reporting"),
-    }
-    return counts | found
+def phase_lines(phases: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> list[PhaseLine]:
+    """What the method did, from the metrics, with its times, from the event log."""
+    ends = {event["name"]: event for event in events if event["kind"] == "phase_end"}
+    timed = ("seconds", "model_seconds", "pictures")
+    return [PhaseLine(**phase, **{name: ends[phase["name"]][name] for name in timed}) for phase in phases]
 
 
 def map_rows(observation: Observation) -> dict[Split, Any]:
@@ -132,15 +151,16 @@ def _pairs(erasure: Erasure, *, allowed: bool) -> tuple[Sequence[PicturePair], s
     return pairs, "" if pairs else f"{erasure.method.name} does not change pictures"
 
 
-def _costs(erased: Erased, events: Sequence[Mapping[str, Any]]) -> Costs:
+def _costs(events: Sequence[Mapping[str, Any]]) -> Costs:
     times = [float(event["t"]) for event in events]
-    started = {e["kind"]: float(e["t"]) for e in events if e["kind"] in ("audit_start", "audited")}
+    last = {event["kind"]: event for event in events}
     trained = [float(e["seconds"]) for e in events if e["kind"] == "reference_trained"]
     return Costs(
-        method=erased.outcome.seconds,
+        # of all sessions: a phase knows only the one that ended it
+        method=float(last["audit_start"]["method_seconds"]),
         reference=sum(trained) / len(trained) if trained else None,
-        audit=started["audited"] - started["audit_start"] if len(started) == 2 else None,
-        total=times[-1] - times[0] if times else None,
+        audit=float(last["audited"]["t"]) - float(last["audit_start"]["t"]),
+        total=times[-1] - times[0],
     )
 
 

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from expunge.errors import ModelError
 from expunge.models.classifier import PixelClassifier, inference_mode_of
+from expunge.models.preprocessing import Preprocessing
+from expunge.models.seeding import seeded
 from expunge.types import PictureSet
 
 
@@ -59,3 +61,15 @@ def predict(
             remedy="if it was just trained, the training diverged: lower the learning rate",
         )
     return Predictions(answers, torch.cat(kept) if features else None)
+
+
+def noise(shape: Preprocessing, count: int) -> Tensor:
+    """Pictures of noise, float [count, C, H, W] in 0..1, the same every time."""
+    return torch.rand(count, shape.channels, *shape.size, generator=torch.Generator().manual_seed(0))
+
+
+def answers(model: PixelClassifier, pictures: Tensor) -> Tensor:
+    """Logits [b, c] of `pictures` in 0..1, in inference mode and in the precision of the weights; also where a network
+    draws random numbers the same every time."""
+    with seeded(0), inference_mode_of(model), torch.no_grad(), torch.autocast("cpu", enabled=False):
+        return model(pictures)  # type: ignore[no-any-return]

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from expunge.errors import ModelError
-from expunge.models.classifier import PixelClassifier, inference_mode_of
+from expunge.models.classifier import PixelClassifier
+from expunge.models.predict import answers, noise
 from expunge.models.record import RECORD, read_record
-from expunge.models.seeding import seeded
 from expunge.models.weights import State
 
 
@@ -87,7 +87,8 @@ def check_answers_alike(ours: PixelClassifier, saved: PixelClassifier, directory
     # with the saved weights, which may have been rounded to the file's type; all else is ours
     mine = copy.deepcopy(ours).to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     mine.net.load_state_dict(saved.net.state_dict())
-    if not torch.equal(_answers(mine), _answers(saved)):
+    pictures = noise(ours.preprocessing, 2)
+    if not torch.equal(answers(mine, pictures), answers(saved, pictures)):
         raise ModelError("save", expected="answers identical to those in memory", came=f"others from {directory}")
 
 
@@ -102,10 +103,3 @@ def classifier_of(form: Readable, directory: Path) -> PixelClassifier:
         raise ModelError("save", expected=f"{RECORD} in {directory}", came="none")
     net = form.read(directory)
     return PixelClassifier(net, record["preprocessing"], record["spec"], record["head"]).eval()
-
-
-def _answers(model: PixelClassifier) -> Tensor:
-    shape = model.preprocessing
-    pictures = torch.rand(2, shape.channels, *shape.size, generator=torch.Generator().manual_seed(0))
-    with seeded(0), inference_mode_of(model), torch.no_grad(), torch.autocast("cpu", enabled=False):
-        return model(pictures)  # type: ignore[no-any-return]

@@ -85,7 +85,8 @@ def svg(figure: Figure, *, name: str, label: str) -> Markup:
     text = re.sub(r'(url\(|href=")#', rf"\1#{name}-", text)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
     size = re.search(r'viewBox="[^"]*"', text)
-    head = f'<svg role="img" aria-label="{escape(label)}" {size.group() if size else ""}>'
+    title = f'<title id="{name}-words">{escape(label)}</title>'
+    head = f'<svg role="img" aria-labelledby="{name}-words" {size.group() if size else ""}>{title}'
     return Markup(head + text[text.index(">") + 1 :])  # matplotlib escapes its own text
 
 

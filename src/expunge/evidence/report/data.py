@@ -85,6 +85,39 @@ class PicturePair:
 
 
 @dataclass(frozen=True)
+class PersonLine:
+    """An owner of erased pictures.
+
+    Args:
+        name: as it is to be shown; a pseudonym unless names were asked for.
+        asked: how many of their pictures the request means.
+        copies: how many are erased only because they are copies of such pictures.
+    """
+
+    name: str
+    asked: int
+    copies: int
+
+
+@dataclass(frozen=True)
+class RequestLine:
+    """A request as a ledger knows it; days as texts, e.g. `2026-03-01`.
+
+    Args:
+        number: its id.
+        received, due: when it came in, and by when it must be answered.
+        extended: whether `due` was moved.
+        state: `open`, `closed` or `withdrawn`.
+    """
+
+    number: int
+    received: str
+    due: str
+    extended: bool
+    state: str
+
+
+@dataclass(frozen=True)
 class Costs:
     """Where the time went, in seconds; None where it was not measured.
 
@@ -109,8 +142,11 @@ class ReportData:
         run_id: what identifies the run, e.g. its key.
         title: heading of the report.
         method: name of the method, e.g. `dlfd:paper`.
-        method_summary: one sentence on what it does.
+        method_summary, method_cost, method_fails: what it does, what it costs, when it fails; a sentence each.
         request: what was asked, plain values by name; lists of ids are shown in full.
+        requests: the same as a ledger knows it; empty where none was named.
+        people: whose pictures were erased; empty where nobody's name stands beside the pictures.
+        names_shown: whether people, pictures and files bear their own names on the page.
         findings: what resolving the request found, plain values by name: lists of ids or of mappings (`id`, `of`,
             `owner`, ...), counts, sentences. Names that the report knows get a heading and an explanation.
         rows_before, rows_after: audits of the original and of the unlearned model.
@@ -128,7 +164,10 @@ class ReportData:
         phases, probes: what the method did.
         settings, versions, hashes: everything needed to repeat the run; nested settings are written with dots.
         costs: time.
+        verdict: of the audits, as `metrics.json` holds it; None where none was made.
+        attestation: id (hash of the file) of the signed attestation; "" where there is none.
         descriptions: a sentence for audits that the report does not know, by name.
+        unmeasured: what was not measured, a sentence each.
         notes: more sentences on limits.
     """
 
@@ -147,6 +186,14 @@ class ReportData:
     rows_references: Sequence[Sequence[AuditRow]] = ()
     rows_floor: Sequence[AuditRow] = ()
     reference: ModelView | None = None
+    method_cost: str = ""
+    method_fails: str = ""
+    requests: Sequence[RequestLine] = ()
+    people: Sequence[PersonLine] = ()
+    names_shown: bool = False
+    verdict: Plain | None = None
+    attestation: str = ""
+    unmeasured: Sequence[str] = ()
     budget_hit: str = ""
     created: str = ""
     feature_classes: Array | None = None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from expunge.evidence.report.data import ReportData
+from expunge.evidence.report.judged import NONE_MADE, judged
 from expunge.evidence.report.tables import by_key, floor_distance, reference_spread
 from expunge.evidence.report.words import counted, number, spoken_time
 from expunge.types import AuditRow
@@ -60,16 +61,24 @@ def done(data: ReportData) -> tuple[str, ...]:
     effort = f"in {counted(steps, 'step')} and {spoken_time(data.costs.method)}" if steps else ""
     text = f"The method {data.method} changed the model {effort}".strip() + "."
     cut = "It was cut off by its budget before it had finished." if data.budget_hit else ""
-    return tuple(sentence for sentence in (text, data.method_summary, cut) if sentence)
+    return (text, cut) if cut else (text,)
 
 
 def found(data: ReportData) -> tuple[str, ...]:
-    """What was measured: the attack first, then what is left of the model's skill."""
+    """The verdict; then what was measured: the attack, and what is left of the model's skill."""
     before, after = by_key(data.rows_before), by_key(data.rows_after)
-    sentences = [*_attack(data, before.get(ATTACK), after.get(ATTACK)), *_skill(before.get(TASK), after.get(TASK))]
+    attack = _attack(data, before.get(ATTACK), after.get(ATTACK))
+    sentences = [_verdict(data), *attack, *_skill(before.get(TASK), after.get(TASK))]
     if not data.has_reference:
         sentences.append("No retrained model was there to compare with: whether this equals retraining is not known.")
     return tuple(sentences)
+
+
+def _verdict(data: ReportData) -> str:
+    verdict = judged(data.verdict, data.descriptions)
+    if verdict is None:
+        return NONE_MADE
+    return verdict.reasons[0] if verdict.reasons else f"Verdict: {verdict.overall}."
 
 
 def _attack(data: ReportData, before: AuditRow | None, after: AuditRow | None) -> Sequence[str]:

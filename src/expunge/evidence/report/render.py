@@ -17,10 +17,15 @@ from expunge.evidence.report.featurefigure import feature_figure
 from expunge.evidence.report.figures import glance_figure, loss_figure, probe_figure
 from expunge.evidence.report.findings import found
 from expunge.evidence.report.headline import headline
+from expunge.evidence.report.judged import NONE_MADE, judged
 from expunge.evidence.report.pictures import AMPLIFY, shown_pairs, why_hidden
 from expunge.evidence.report.tables import comparison, descriptions_of
 from expunge.evidence.report.words import counted, flat, spoken_time
 
+NUMBERED = (
+    "People and pictures are numbered on this page; which are meant, metrics.json and the request tell those who may "
+    "know. The page with names is written by expunge report --show-names."
+)
 REASONS = {"complete": "ran to its end", "stopped": "reached its own stop rule", "budget": "cut off by the budget"}
 
 
@@ -34,7 +39,15 @@ def render_report(data: ReportData, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    text = report_html(data)
+    write_page(report_html(data), path)
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page; a file that was there is replaced in one step.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     aside = path.with_name(f".{path.name}.part")
     try:
         aside.write_text(text, encoding="utf-8", errors="replace", newline="\n")
@@ -45,19 +58,20 @@ def render_report(data: ReportData, path: Path) -> None:
 
 def report_html(data: ReportData) -> str:
     """A report as text; the same data give the same text."""
-    return _environment().get_template("report.html").render(_context(data))
+    return environment().get_template("report.html").render(_context(data))
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Templates of this package, in which every value is escaped and none may be missing."""
+    found = Environment(
         loader=PackageLoader("expunge.evidence.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(spoken_time=spoken_time, counted=counted)
-    return environment
+    found.filters.update(spoken_time=spoken_time, counted=counted)
+    return found
 
 
 def _context(data: ReportData) -> dict[str, Any]:
@@ -66,6 +80,9 @@ def _context(data: ReportData) -> dict[str, Any]:
         "data": data,
         "alerts": alerts(data),
         "headline": headline(data),
+        "judged": judged(data.verdict, data.descriptions),
+        "none_made": NONE_MADE,
+        "numbered": NUMBERED,
         "request": found(data.request),
         "found": found(data.findings),
         "groups": groups,
