@@ -1,0 +1,94 @@
+"""What counts as close enough to retraining, audit by audit, and why: the table that a verdict is made from.
+
+Margins are a convention, chosen before any verdict was made and below what untouched models show; whoever disagrees
+hands in others. Measures that restate one of these in other words (NoMUS, forgetting score, distance) are not judged
+a second time, and those that say nothing about forgetting (calibration, likeness to an untrained network) not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Margin:
+    """What one audit must show.
+
+    Args:
+        name, splits: of the audit rows that are judged.
+        margin: a gap to retraining that is proved to be smaller counts as none, in the row's unit. Of less than half
+            of it no model is called distinguishable, however sure the gap is.
+        floor: standard deviation between retrained models that is assumed at the least, in the row's unit.
+        why: reason for the margin.
+        above, below: what a gap in that direction means; "" where it does no harm.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    margin: float
+    floor: float
+    why: str
+    above: str
+    below: str
+
+
+REMEMBERS = "It still remembers erased pictures."
+OVERDONE = "It is conspicuously bad on erased pictures (over-forgetting), which gives away who was erased."
+UNLIKE = "Its answers differ from a retrained model's."
+
+MARGINS: tuple[Margin, ...] = (
+    Margin(
+        "accuracy",
+        ("forget",),
+        margin=0.05,
+        floor=0.012,
+        why="one picture in twenty",
+        above=REMEMBERS,
+        below=OVERDONE,
+    ),
+    Margin(
+        "accuracy",
+        ("retain", "reporting"),
+        margin=0.05,
+        floor=0.012,
+        why="one picture in twenty",
+        above="It is better at its task than a retrained model, as one is that was trained on more or for longer.",
+        below="It lost skill at its task.",
+    ),
+    Margin(
+        "mia_auroc",
+        ("forget-vs-reporting",),
+        margin=0.03,
+        floor=0.005,
+        why="the attacker gains at most three right guesses in a hundred over what retraining leaves them",
+        above=REMEMBERS,
+        below=OVERDONE,
+    ),
+    Margin(
+        "mia_relative_auroc",
+        ("forget-vs-reporting", "forget-vs-retain"),
+        margin=0.05,
+        floor=0.0075,
+        why="five right guesses in a hundred for an attacker who holds a retrained model, which no real one does",
+        above=REMEMBERS,
+        below=OVERDONE,
+    ),
+    Margin(
+        "tpr_at_1pct_fpr",
+        ("forget-vs-reporting",),
+        margin=0.03,
+        floor=0.01,
+        why="three more people in a hundred recognised by an attacker who hardly ever accuses wrongly",
+        above=REMEMBERS,
+        below=OVERDONE,
+    ),
+    Margin(
+        "js_divergence",
+        ("forget",),
+        margin=0.02,
+        floor=0.005,
+        why="a fiftieth of a bit more than lies between two retrained models",
+        above=UNLIKE,
+        below="",
+    ),
+)
