@@ -19,7 +19,7 @@ from expunge.app.job import AuditJob, CheckJob, DrawJob, EraseJob, Job, TrainJob
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.app.versions import EXPUNGE
-from expunge.cli import attestation, bench, check, documents, figures, ledger, ledgerflags, tables
+from expunge.cli import attestation, bench, check, documents, figures, ledger, ledgerflags, purge, tables
 from expunge.cli.flags import options, parameter, read_job
 from expunge.cli.session import Answer, conclude
 from expunge.cli.terminal import Terminal
@@ -167,6 +167,7 @@ COMMANDS: Mapping[str, Command] = {
     "verify": Command(attestation.VERIFY_HELP, [*attestation.verify_parameters(), JSON, DEBUG], attestation.run_verify),
     "report": Command(documents.REPORT_HELP, [*documents.report_parameters(), JSON, DEBUG], documents.run_report),
     "export": Command(documents.EXPORT_HELP, [*documents.export_parameters(), JSON, DEBUG], documents.run_export),
+    "purge": Command(purge.HELP, [*purge.parameters(), YES, JSON, DEBUG], purge.run),
     "methods": _list_command(method_cards, "List unlearning methods with their settings, cost, and when they fail."),
     "audits": _list_command(audit_cards, "List what is measured, in which unit, and which values are good."),
     "draw-request": Command(

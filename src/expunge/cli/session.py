@@ -1,6 +1,7 @@
 """What every command does around its use case: talk on stderr, answer on stdout, and end with the right exit code.
 
-Exit codes: 0 done, 1 a bug in expunge, 2 bad input, 3 interrupted and resumable, 4 done, and the answer is to stop.
+Exit codes: 0 done, 1 a bug in expunge, 2 bad input, 3 interrupted and resumable, 4 done, and the answer is to stop,
+5 done, and something is left that should not be there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rich.markup import escape
 from expunge.cli.terminal import Terminal
 from expunge.errors import ExpungeError, InputError
 
-DONE, BUG, BAD_INPUT, INTERRUPTED, STOP = 0, 1, 2, 3, 4
+DONE, BUG, BAD_INPUT, INTERRUPTED, STOP, LEFT = 0, 1, 2, 3, 4, 5
 Answer = Mapping[str, Any]
 
 

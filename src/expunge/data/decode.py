@@ -69,6 +69,15 @@ def decode(data: bytes, *, size: tuple[int, int], channels: int) -> Pixels:
         raise UnreadablePicture(" ".join(f"{error}".split())[:120] or type(error).__name__) from error
 
 
+def least_side(data: bytes) -> int:
+    """The shorter side of an encoded picture in pixels; 0 where it is none."""
+    try:
+        with Image.open(BytesIO(data), formats=_formats()) as picture:
+            return min(picture.size)
+    except Exception:  # as in `decode`
+        return 0
+
+
 @cache
 def _formats() -> tuple[str, ...]:
     Image.init()

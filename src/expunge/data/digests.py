@@ -1,12 +1,12 @@
-"""Hashes of pictures as their source holds them: the encoded bytes, before anything is decoded.
+"""Pictures as their source holds them, and their hashes: the encoded bytes, before anything is decoded.
 
-A `DataSpec` and rows flow in, hashes flow out. Whoever has the same file as the source can compute the same hash.
+A `DataSpec` and rows flow in, bytes flow out. Whoever has the same file as the source can compute the same hash.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,19 @@ def encoded_digests(spec: DataSpec, rows: Sequence[int]) -> list[bytes]:
     Raises:
         DataError: a row is not there, or its picture cannot be read.
     """
+    return _of_rows(spec, rows, lambda cell: hashlib.sha256(cell).digest())
+
+
+def encoded_pictures(spec: DataSpec, rows: Sequence[int]) -> list[bytes]:
+    """The encoded pictures in some rows of a table, whole; otherwise as `encoded_digests`.
+
+    Raises:
+        DataError: a row is not there, or its picture cannot be read.
+    """
+    return _of_rows(spec, rows, lambda cell: cell)
+
+
+def _of_rows(spec: DataSpec, rows: Sequence[int], take: Callable[[bytes], bytes]) -> list[bytes]:
     wanted, found = set(rows), dict[int, bytes]()
     parts = published_parts(spec.path) or open_parts(spec.path, config=spec.config)
     if spec.root is not None:
@@ -42,7 +55,7 @@ def encoded_digests(spec: DataSpec, rows: Sequence[int]) -> list[bytes]:
     for batch in TablePictures(parts, spec.image, 0).batches(BATCH):
         for cell in batch:
             if row in wanted and not isinstance(cell, Missing):
-                found[row] = hashlib.sha256(cell).digest()
+                found[row] = take(cell)
             row += 1
     absent = [row for row in rows if row not in found]
     if absent:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -133,6 +133,16 @@ class StoreFile:
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > STALE_SECONDS:
                     path.unlink()
+
+
+def store_at(pixels: Path) -> StoreFile | None:
+    """The store whose file of pixels this is; None where its manifest is missing or no manifest."""
+    place = StoreFile(pixels.parent, pixels.stem, (0, 0, 0, 0))
+    try:
+        n, height, width, channels = map(int, json.loads(place.manifest_path.read_bytes())["shape"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return replace(place, shape=(n, height, width, channels))
 
 
 def map_pixels(file: Path | BinaryIO, shape: Shape) -> Pixels:

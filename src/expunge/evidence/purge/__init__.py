@@ -1,0 +1,1 @@
+"""Purging: what still holds erased people, what becomes of it, and receipts of what was deleted."""
