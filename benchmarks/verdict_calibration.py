@@ -1,0 +1,206 @@
+"""Judges disjoint pairs of retrained models, and untouched originals, from what calibration.py kept of their answers.
+
+    python benchmarks/verdict_calibration.py [--floors]
+
+A pair of retrained models must never be called distinguishable: one is audited, the other its one reference. An
+untouched original must be, at 100 people. A request for 5 or 25 people is the same with fewer of the erased people
+looked at. All goes the way of `expunge audit`: rows, then verdict. Raw outcomes and counts go to
+benchmarks/results/calibration/verdict.json; whatever models are there are judged, and pairs judged before are kept.
+
+The floors of the verdict's margins were set with `--floors`, from the first models retrained for seed 300 only; pairs
+of those are counted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+
+from calibration import ANSWERS, FIRST, MANY, ORIGINALS, OTHERS
+from expunge.audits.observe import Observation, Seen
+from expunge.audits.run import audit
+from expunge.evidence.margins import MARGINS
+from expunge.evidence.verdict import Verdict, judge
+from expunge.functional.losses import correct, per_example_loss
+from expunge.types import SPLITS, LabelSpec
+from harness import RESULTS
+
+RESULT = RESULTS / "calibration" / "verdict.json"
+PEOPLE = (5, 25, 100)
+SEEN = 8  # references of seed 300 that the floors were derived from
+DRAWS = 300  # of the bootstrap; only a standard deviation is taken from them
+Array = np.ndarray[Any, np.dtype[Any]]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An audited model and its one reference, by their numbers."""
+
+    seed: int
+    kind: str
+    audited: int
+    reference: int
+
+    @property
+    def fresh(self) -> bool:
+        """Whether no floor was derived from a model of this pair."""
+        return self.seed != FIRST or min(self.audited, self.reference) >= SEEN or self.kind == "original"
+
+
+def asked_pairs() -> Iterator[Pair]:
+    """60 disjoint pairs of retrained models, 60 originals."""
+    yield from (Pair(FIRST, "reference", i, i + 1) for i in range(0, MANY, 2))
+    yield from (Pair(FIRST + 1 + other, "reference", 0, 1) for other in range(OTHERS))
+    yield from (Pair(FIRST, "original", i, i) for i in range(MANY))
+    yield from (Pair(FIRST + 1 + other, "original", 0, 0) for other in range(ORIGINALS))
+
+
+def observed(seed: int, kind: str, number: int, people: int) -> Observation:
+    """What a model answered, with the first so many erased people looked at."""
+    answers = np.load(ANSWERS / f"{seed}-{kind}-{number}.npz")
+    return {name: seen(name, answers[f"logits_{name}"], described(seed), people) for name in SPLITS}
+
+
+@cache
+def described(seed: int) -> dict[str, Array]:
+    with np.load(ANSWERS / f"{seed}.npz") as found:
+        return dict(found)
+
+
+def seen(name: str, logits: Array, who: dict[str, Array], people: int) -> Seen:
+    ids, labels, subjects = (who[f"{what}_{name}"] for what in ("ids", "labels", "subjects"))
+    if name == "forget":
+        some = np.random.default_rng(0).permutation(np.unique(subjects))[:people]
+        kept = np.isin(subjects, some)
+        ids, labels, subjects, logits = ids[kept], labels[kept], subjects[kept], logits[kept]
+    classes = logits.shape[1]
+    spec = LabelSpec(("age_class",), (tuple(map(str, range(classes))),))
+    answers, truth = torch.from_numpy(logits.astype(np.float32)), torch.from_numpy(labels)
+    return Seen(
+        ids=ids,
+        subjects=subjects,
+        labels=labels,
+        logits=answers.numpy(),
+        losses=per_example_loss(answers, truth, sizes=spec.sizes).double().numpy(),
+        hits=correct(answers, truth, sizes=spec.sizes).double().numpy(),
+        hits_of_two=correct(answers, truth, sizes=spec.sizes, top=2).double().numpy(),
+        features=None,
+        spec=spec,
+    )
+
+
+def judged(after: Observation, reference: Observation) -> Verdict:
+    """The way of `expunge audit` with one reference."""
+    report = audit(None, after, [reference], draws=DRAWS)
+    return judge(report.rows_after, report.rows_reference)
+
+
+def outcome(pair: Pair, people: int) -> Row:
+    after = observed(pair.seed, pair.kind, pair.audited, people)
+    verdict = judged(after, observed(pair.seed, "reference", pair.reference, people))
+    return {**named(pair, people), "fresh": pair.fresh, **told(verdict)}
+
+
+def named(pair: Pair, people: int) -> Row:
+    return {
+        "seed": pair.seed,
+        "kind": pair.kind,
+        "audited": pair.audited,
+        "reference": pair.reference,
+        "people": people,
+    }
+
+
+def told(verdict: Verdict) -> Row:
+    """A verdict without its sentences."""
+    audits = {
+        f"{a.name}, {a.split}": [a.verdict, *(None if v is None else round(v, 5) for v in (a.gap, a.low, a.high, a.p))]
+        for a in verdict.audits
+    }
+    return {"overall": verdict.overall, "alarms": len(verdict.alarms), "audits": audits}
+
+
+def there(pair: Pair) -> bool:
+    names = (f"{pair.seed}-{pair.kind}-{pair.audited}", f"{pair.seed}-reference-{pair.reference}")
+    return all((ANSWERS / f"{name}.npz").exists() for name in names)
+
+
+def counts(rows: list[Row]) -> list[Row]:
+    """How often each outcome was reached."""
+    groups = sorted({(row["kind"], row["fresh"], row["people"]) for row in rows}, key=str)
+    made = []
+    for kind, fresh, people in groups:
+        found = [row for row in rows if (row["kind"], row["fresh"], row["people"]) == (kind, fresh, people)]
+        of = {name: sum(r["overall"] == name for r in found) for name in OUTCOMES}
+        alarmed = sum(row["alarms"] > 0 for row in found)
+        made.append({"kind": kind, "fresh": fresh, "people": people, "pairs": len(found), **of, "alarmed": alarmed})
+    return made
+
+
+OUTCOMES = ("distinguishable", "inconclusive", "indistinguishable")
+
+
+def floors() -> Row:
+    """What retrained models differ by beyond what other people would change, from the first of seed 300."""
+    models = [observed(FIRST, "reference", number, 100) for number in range(SEEN)]
+    gaps: dict[str, list[float]] = {}
+    for first, second in combinations(models, 2):
+        for row in audit(None, first, [second], draws=DRAWS).rows_after:
+            if row.gap is not None and row.gap_error is not None:
+                beyond = (row.gap**2 - row.gap_error**2) / 2
+                gaps.setdefault(f"{row.name}, {row.split}", []).append(beyond)
+    return {name: round(float(np.sqrt(max(0.0, np.mean(values)))), 4) for name, values in gaps.items()}
+
+
+def margins() -> str:
+    """What the judged rows and their margins are: outcomes under others are not kept."""
+    return repr([(m.name, m.splits, m.margin, m.floor) for m in MARGINS])
+
+
+def kept() -> dict[str, Row]:
+    """Outcomes of an earlier run under the same margins, by pair and people."""
+    found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    rows = found.get("outcomes", ()) if found.get("margins") == margins() else ()
+    return {key(row): row for row in rows}
+
+
+def key(row: Row) -> str:
+    return "-".join(str(row[name]) for name in ("seed", "kind", "audited", "reference", "people"))
+
+
+def write(rows: list[Row]) -> None:
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    head = {"draws": DRAWS, "floors_from": f"references 0 to {SEEN - 1} of seed {FIRST}", "margins": margins()}
+    body = json.dumps({**head, "counts": counts(rows)}, indent=1)
+    RESULT.write_text(f'{body[:-2]},\n "outcomes": [\n{lines}\n]\n}}\n')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--floors", action="store_true", help="print what the floors are derived from, and stop")
+    torch.set_num_threads(1)
+    if parser.parse_args().floors:
+        print(json.dumps(floors(), indent=1))
+        return
+    before, rows = kept(), []
+    for pair in filter(there, asked_pairs()):
+        for people in PEOPLE:
+            row = before.get(key(named(pair, people))) or outcome(pair, people)
+            rows.append(row)
+            print(key(row), row["overall"], file=sys.stderr, flush=True)
+        write(rows)
+
+
+if __name__ == "__main__":
+    main()
