@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,12 +63,9 @@ def erasure_report(
         cover: what else is to be said or shown.
     """
     shown = map_rows(seen["before"])
-    classes, forget = map_classes(seen["before"], shown)
-    pairs, reason = _pairs(erasure, allowed=cover.show_faces)
     naming = Naming(shown=cover.show_names)
     card, measured = erasure.method.card, metrics["audit"]
-    phases = phase_lines(metrics["phases"], events)
-    return ReportData(
+    data = ReportData(
         run_id=erasure.key[:12],
         title="Erasure report",
         method=erasure.method.name,
@@ -86,17 +83,11 @@ def erasure_report(
         rows_floor=read_rows(measured["rows_floor"]),
         before=model_view(seen["before"], shown),
         after=model_view(seen["after"], shown),
-        reference=model_view(seen["reference"], shown) if "reference" in seen else None,
         changed=metrics["weights"]["changed"],
         budget_hit=metrics["budget_hit"],
         costs=_costs(events),
         created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        feature_classes=classes,
-        feature_forget=forget,
-        class_names=erasure.task.retain.spec.classes[0],
-        pairs=pairs,
-        pairs_reason=reason,
-        phases=phases,
+        phases=phase_lines(metrics["phases"], events),
         probes=_probes(events),
         settings={name: fields[name] for name in ("data", "model", "method", "recipe", "engine", "seed", "reference")},
         versions={"expunge": fields["frozen"]["expunge"], **fields["frozen"]["versions"]},
@@ -106,6 +97,25 @@ def erasure_report(
         descriptions={str(card["name"]): str(card.get("description", "")) for card in describe_audits()},
         unmeasured=not_measured(metrics),
         notes=measured["notes"],
+    )
+    return _illustrated(data, erasure, seen, show_faces=cover.show_faces)
+
+
+def _illustrated(
+    data: ReportData, erasure: Erasure, seen: Mapping[str, Observation], *, show_faces: bool
+) -> ReportData:
+    """The same with what its figures and pictures need beyond the two models."""
+    shown = map_rows(seen["before"])
+    classes, forget = map_classes(seen["before"], shown)
+    pairs, reason = _pairs(erasure, allowed=show_faces)
+    return replace(
+        data,
+        reference=model_view(seen["reference"], shown) if "reference" in seen else None,
+        feature_classes=classes,
+        feature_forget=forget,
+        class_names=erasure.task.retain.spec.classes[0],
+        pairs=pairs,
+        pairs_reason=reason,
     )
 
 

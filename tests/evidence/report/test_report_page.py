@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +11,7 @@ import numpy as np
 import pytest
 
 from expunge.evidence.report import (
-    Costs,
-    ModelView,
+    PersonLine,
     PhaseLine,
     PicturePair,
     ProbePoint,
@@ -23,106 +19,12 @@ from expunge.evidence.report import (
     render_report,
     report_html,
 )
-from expunge.types import AuditRow
-
-HOSTILE = "<script>alert('x')</script><img src=http://evil.example/a.png onerror=alert(1)> $x^ {{ 7*7 }} -- ]]> \u2028"
-ADDRESSES = {"src", "href", "action", "data", "poster", "srcset", "formaction", "xlink:href"}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-class Page(HTMLParser):
-    """Every tag with its attributes, and the text outside of styles."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def named(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag == name]
-
-
-def leaks(text: str) -> list[str]:
-    """Whatever would load, run or leave the page."""
-    found = []
-    for tag, attributes in Page(text).tags:
-        if tag in ("script", "iframe", "object", "embed", "link", "base"):
-            found.append(tag)
-        for name, value in attributes.items():
-            if name.startswith("on"):
-                found.append(f"{tag} {name}")
-            if name in ADDRESSES and not re.match(r"#|data:image/png;base64,", value or ""):
-                found.append(f"{tag} {name}={value}")
-    found += re.findall(r"@import\b.*|url\((?!['\"]?#)[^)]*\)", text)
-    return found
-
-
-def row(name: str, split: str, value: float | None, *, reference: float | None = None, note: str = "") -> AuditRow:
-    unit = "auroc" if name == "mia_auroc" else "share"
-    if value is None:
-        return AuditRow(name, split, None, None, None, 40, 8, unit, "reference", note=note)
-    gap = None if reference is None else value - reference
-    low, high = (None, None) if gap is None else (gap - 0.02, gap + 0.02)
-    return AuditRow(
-        name, split, value, value - 0.02, value + 0.02, 1040, 8, unit, "reference", reference, gap, low, high, note
-    )
-
-
-def rows(auroc: float, accuracy: float, *, reference: tuple[float, float] | None = None) -> list[AuditRow]:
-    attack, skill = reference or (None, None)
-    return [
-        row("mia_auroc", "forget-vs-reporting", auroc, reference=attack),
-        row("accuracy", "reporting", accuracy, reference=skill),
-        row("tpr_at_1pct_fpr", "forget-vs-reporting", None, note="only 4 false positives are expected"),
-    ]
-
-
-def view(seed: int) -> ModelView:
-    draw = np.random.default_rng(seed)
-    return ModelView(draw.gamma(1, 1, 40), draw.gamma(1, 1, 40), draw.normal(size=(24, 6)).astype(np.float32))
+from tests.evidence.report.pages import HOSTILE, Page, finished, leaks, row, rows, spoiled, told
 
 
 @pytest.fixture(scope="module")
 def good() -> ReportData:
-    """A finished run with two references and nothing to worry about."""
-    return ReportData(
-        run_id="abc123",
-        title="Erasure report",
-        method="dlfd",
-        method_summary="Pushes pictures apart.",
-        request={"subjects": ["person-a", "person-b"]},
-        findings={},
-        rows_before=rows(0.731, 0.536),
-        rows_after=rows(0.543, 0.556, reference=(0.524, 0.535)),
-        rows_references=[rows(0.52, 0.53), rows(0.528, 0.54)],
-        rows_floor=[row("mia_auroc", "forget-vs-reporting", 0.011)],
-        before=view(0),
-        after=view(1),
-        reference=view(2),
-        changed=True,
-        costs=Costs(10.0, 312.0, 2.0, 400.0),
-        feature_classes=np.arange(24) % 3,
-        feature_forget=np.arange(24) < 8,
-        class_names=("young", "middle", "old"),
-        phases=[PhaseLine("distance", "Train", 182, "stopped", 9.0, 8.0, 11648)],
-        probes=[
-            ProbePoint("distance", s, {"auroc": 0.7 - s / 99, "target": 0.55, "gap": 0.1}) for s in range(0, 40, 10)
-        ],
-        settings={"seed": 0, "method": {"set": {"lr": 0.1}}},
-        versions={"torch": "2.13"},
-        hashes={"weights": "7e" * 32},
-    )
+    return finished()
 
 
 PLANTED = ("<script></script>", "<img src='http://a.b/c'>", "<p onclick='x()'>", "<style>a{b:url(//c.d)}</style>")
@@ -176,15 +78,16 @@ def test_hostile_text_stays_text(good: ReportData) -> None:
     assert "{{ 7*7 }}" in text and "49" not in Page(text).named("title")
 
 
+def test_hostile_text_stays_text_in_every_field() -> None:
+    page = Page(report_html(spoiled(told())))
+    assert leaks(report_html(spoiled(told()))) == []
+    assert page.named("script") == [] and HOSTILE.split(" ")[0] in page.text
+
+
 def test_the_check_for_leaks_finds_planted_ones(good: ReportData) -> None:
     text = report_html(good)
     assert leaks(text) == []
-    for planted in (
-        "<script></script>",
-        "<img src='http://a.b/c'>",
-        "<p onclick='x()'>",
-        "<style>a{b:url(//c.d)}</style>",
-    ):
+    for planted in PLANTED:
         assert leaks(text.replace("</body>", planted + "</body>"))
 
 
@@ -197,7 +100,9 @@ def test_structure_can_be_read_aloud(good: ReportData) -> None:
     assert len(page.named("caption")) == len(page.named("table")) > 0
     assert all(cell.get("scope") for cell in page.named("th"))
     assert all(image.get("alt") for image in page.named("img"))
-    assert all(drawing.get("role") == "img" for drawing in page.named("svg"))
+    titles = {title.get("id") for title in page.named("title")}
+    assert page.named("svg")
+    assert all(d.get("role") == "img" and d.get("aria-labelledby") in titles for d in page.named("svg"))
 
 
 def test_ids_are_unique_and_links_lead_somewhere(good: ReportData) -> None:
@@ -240,20 +145,43 @@ def test_the_same_data_give_the_same_page(good: ReportData, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_a_real_browser_shows_and_prints_it(good: ReportData, tmp_path: Path) -> None:
-    render_report(good, tmp_path / "report.html")
-    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    quiet += [
-        "--disable-background-networking",
-        "--disable-component-update",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ]
-    page = (tmp_path / "report.html").as_uri()
-    command = [str(CHROMIUM), *quiet]
-    subprocess.run(
-        [*command, f"--print-to-pdf={tmp_path / 'r.pdf'}", page], check=True, capture_output=True, timeout=60
-    )
-    shown = subprocess.run([*command, "--dump-dom", page], check=True, capture_output=True, timeout=60, text=True)
-    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
-    assert len(Page(shown.stdout).named("svg")) == len(Page(report_html(good)).named("svg"))
+def test_requests_come_with_their_dates_where_a_ledger_was_named(good: ReportData) -> None:
+    text = Page(report_html(told())).text
+    assert "7 2026-03-01 2026-04-01 (extended) open" in text and "No ledger was named" not in text
+    assert "No ledger was named" in Page(report_html(good)).text
+
+
+def test_people_are_numbered_and_the_page_says_so_unless_names_are_shown() -> None:
+    assert "person 2 3 2" in Page(report_html(told())).text and "are numbered" in Page(report_html(told())).text
+    named = replace(told(), people=[PersonLine("Ada", 4, 0)], names_shown=True)
+    assert "Ada 4 0" in Page(report_html(named)).text and "are numbered" not in Page(report_html(named)).text
+
+
+def test_the_verdict_comes_with_its_reasons_or_its_absence_is_said(good: ReportData) -> None:
+    text = Page(report_html(told())).text
+    for words in (
+        "Distinguishable.",
+        "One of two audits shows a gap.",
+        "p = 0.001",
+        "an AUROC of 0.71",
+        "Over-forgetting",
+    ):
+        assert words in text
+    assert "No verdict was made" in Page(report_html(good)).text and "No verdict was made" not in text
+
+
+def test_what_was_not_measured_and_the_attestation_are_told(good: ReportData) -> None:
+    text = Page(report_html(told())).text
+    assert "klom: not run" in text and "ab" * 32 in text
+    assert "nothing was signed" in Page(report_html(good)).text
+
+
+def test_the_method_says_what_it_does_costs_and_when_it_fails() -> None:
+    text = Page(report_html(told())).text
+    assert "Pushes pictures apart." in text and "An epoch." in text and "There is little data." in text
+
+
+def test_a_reader_without_a_mouse_can_skip_to_the_report(good: ReportData) -> None:
+    page = Page(report_html(good))
+    first = page.named("a")[0]
+    assert first["class"] == "skip" and first["href"] == "#" + str(page.named("main")[0]["id"])
