@@ -28,6 +28,7 @@ from expunge.evidence.purge.inventory import Fate, Item
 STORE = re.compile(r"[0-9a-f]{40}\.pixels(\.\d+\.\d+\.tmp)?")
 UNFINISHED = re.compile(r"[0-9a-f]{40}\.json\.\d+\.\d+\.tmp|\.[0-9a-f]{40}\.(npz|safetensors|json)\.\d+\.part")
 SHADOW = re.compile(r"[0-9a-f]{40}")
+UNKNOWN = "unfinished or damaged: nobody can look into it"
 FACES = "perturbed"  # the figure that shows pictures of people
 BESIDE = ("losses", "overshoot")  # figures that are always drawn with it
 MARK, EMBEDDED = '<meta name="generator" content="expunge">', "data:image/"
@@ -75,7 +76,11 @@ def stores(finds: Finds) -> None:
         found = in_store(finds.scope.wanted, path) if path.suffix == ".pixels" else None
         if found == 0:
             continue
-        holds = "unfinished or damaged: nobody can look into it" if found is None else f"{found} of their pictures"
+        holds = (
+            "unfinished or damaged: nobody can look into it"
+            if found is None
+            else f"{found} of their pictures, at least"
+        )
         finds.add(path, "decoded pictures", holds, "delete", AGAIN)
         if path.with_suffix(".json") in finds.files:
             finds.add(path.with_suffix(".json"), "decoded pictures", holds, "delete", AGAIN)
@@ -169,34 +174,32 @@ def lists(finds: Finds) -> None:
         elif named and path.suffix == ARRAYS:
             finds.add(path, "statistics", f"names {len(named)} of them, one by one", "delete", AGAIN)
         elif named and finds.scope.is_source(path):
-            finds.add(path, "your data", f"names {len(named)} of them", "keep", "your own data is never touched")
+            finds.add(path, "your data", f"names {len(named)} of them", "keep", "never touched")
         elif named:
             finds.add(path, "list of names", f"names {len(named)} of them", "yours", YOURS)
 
 
 def pictures(finds: Finds) -> None:
     """Picture files and tables that show them: never deleted, since expunge writes none."""
-    files = [path for path in finds.unclaimed if path.suffix.lower() in PICTURE_SUFFIXES]
+    source = finds.scope.data
+    if source.exists():
+        finds.add(source, "your data", "all of their pictures", "keep", "never touched: remove them there yourself")
+    others = [path for path in finds.unclaimed if not finds.scope.is_source(path)]
+    files = [path for path in others if path.suffix.lower() in PICTURE_SUFFIXES]
     for path in in_files(finds.scope.wanted, files):
-        _owned(finds, path, "picture", "shows one of them")
-    for path in finds.unclaimed:
-        place = path.parent if path.name == "state.json" else path
-        if path.suffix != ".parquet" and path.name != "state.json":
+        finds.add(path, "picture", "shows one of them", "yours", YOURS)
+    for path in others:
+        if path.suffix != ".parquet" and path.name != "state.json":  # what a saved data set has beside its tables
             continue
         try:
-            found, named = in_table(finds.scope.wanted, place), named_in(finds.scope.names, path)
+            found = in_table(finds.scope.wanted, path.parent if path.name == "state.json" else path)
+            named = named_in(finds.scope.names, path)
         except DataError as error:
             finds.notes.append(str(error))
             continue
         if found or named:
-            _owned(finds, path, "table", f"{found} of their pictures, {len(named)} of their names")
-
-
-def _owned(finds: Finds, path: Path, kind: str, holds: str) -> None:
-    if finds.scope.is_source(path):
-        finds.add(path, "your data", holds, "keep", "your own data is never touched: remove them there yourself")
-    else:
-        finds.add(path, kind, holds, "yours", YOURS)
+            holds = f"{found} of their pictures, {len(named)} of their names"
+            finds.add(path, "table", holds, "yours", YOURS)
 
 
 def _json(path: Path) -> Mapping[str, Any]:

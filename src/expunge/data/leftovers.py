@@ -45,13 +45,17 @@ class Wanted:
 
     def rows_in(self, store: PictureStore) -> list[int]:
         """The rows of a store that show one of the pictures: with the same pixels, or changed."""
+        exact = self.equal_in(store)
         wanted, stays = self._at(store.height, store.width, store.channels)
-        exact = _rows(store, wanted.row_hashes)
         if not self.searches_near or min(store.height, store.width) < LEAST_SIDE:
             return exact
         pairs = near_copies(_everything(wanted), _everything(store)).pairs
         near = {pair.second for pair in pairs} - set(_rows(store, stays)) - set(store.unreadable)
         return sorted(near.union(exact))
+
+    def equal_in(self, store: PictureStore) -> list[int]:
+        """The rows of a store with the same pixels as one of the pictures."""
+        return _rows(store, self._at(store.height, store.width, store.channels)[0].row_hashes)
 
     def rows_of(self, pictures: EncodedPictures) -> list[int]:
         """The same for encoded pictures, by their place in the stream."""
@@ -70,13 +74,16 @@ class Wanted:
 
 
 def in_store(wanted: Wanted, pixels: Path) -> int | None:
-    """How many rows of the decoded store in a file show wanted pictures; None where it is unfinished or damaged."""
+    """How many rows of the decoded store in a file show wanted pictures, None where it is unfinished or damaged.
+
+    Changed copies are looked for only where there are no equal ones: one picture decides what becomes of the store.
+    """
     place = store_at(pixels)
     stored = place.load(memory_bytes=MEMORY_BYTES) if place is not None else None
     if stored is None:
         return None
     store = PictureStore(stored.pixels, row_hashes=stored.row_hashes, unreadable=stored.unreadable)
-    return len(wanted.rows_in(store))
+    return len(wanted.equal_in(store)) or len(wanted.rows_in(store))
 
 
 def in_files(wanted: Wanted, files: Sequence[Path]) -> list[Path]:

@@ -9,6 +9,7 @@ import html
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ TEXTS = frozenset([".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".txt", "
 ARRAYS = ".npz"
 LEAST_LETTERS = 3
 ROWS = 4096
+DAMAGED = (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 CELL = re.compile(r"""[^\t\n\r,;"'<>\[\]{}|:=()]+""")
 WORD = re.compile(r"""[^\s,;"'<>\[\]{}|=()]+""")
 
@@ -52,7 +54,7 @@ def named_in(names: Names, path: Path) -> set[str]:
     """The names in a file of text, of arrays, or a parquet table; none in files of other kinds.
 
     Raises:
-        DataError: a table that cannot be read.
+        DataError: arrays or a table that cannot be read.
     """
     if path.suffix in TEXTS:
         with path.open(encoding="utf-8", errors="replace") as lines:
@@ -84,7 +86,7 @@ def _array_texts(path: Path) -> Iterator[str]:
                 found = arrays[name]
                 if found.dtype.kind in "US":
                     yield from np.unique(found.astype(np.str_)).tolist()
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise DataError("arrays", expected="readable arrays", came=f"{path} ({error})") from None
 
 

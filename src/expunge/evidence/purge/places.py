@@ -25,7 +25,7 @@ class Walked:
     """What lies below the roots.
 
     Args:
-        files: regular files. links: links, which were not followed. closed: folders that could not be read.
+        files: regular files. links: links, which were not followed. closed: files and folders that cannot be read.
     """
 
     files: tuple[Path, ...]
@@ -81,7 +81,7 @@ def walk(roots: Sequence[Path]) -> Walked:
                 place = Path(folder, name)
                 mode = place.lstat().st_mode
                 if stat.S_ISREG(mode):
-                    files.append(place)
+                    (files if os.access(place, os.R_OK) else closed).append(place)
                 elif stat.S_ISLNK(mode):
                     links.append(place)
     return Walked(tuple(sorted(files)), tuple(sorted(links)), tuple(sorted(closed)))
