@@ -64,7 +64,7 @@ def _readable(text: str) -> str:
 
     A name in a file may be megabytes long, turn the text around, or give orders to the terminal.
     """
-    short = text if len(text) <= MOST else f"{text[:MOST]}... ({len(text)} characters)"
-    if short.isprintable():
-        return short
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(short.split()))
+    seen = text[: MOST + 1]
+    if not seen.isprintable():
+        seen = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(seen.split()))
+    return f"{seen[:MOST]}... ({len(text)} characters)" if max(len(seen), len(text)) > MOST else seen

@@ -46,7 +46,7 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="answers of x"):
         raw.observation("x")
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(DataError, match="no JSON"):
+    with pytest.raises(DataError, match="expected a raw result"):
         raw.told("x")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from expunge.audits.arrays import Array, read_arrays
 from expunge.errors import DataError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,10 @@ class ShadowCache:
             DataError: they are not what was written, or were made from other ingredients.
         """
         told, content = self._checked(ingredients, "npz")
-        with np.load(io.BytesIO(content), allow_pickle=False) as found:
-            scaled = found["scaled"]
-            inside = np.unpackbits(found["inside"], count=len(scaled)).astype(bool)
-        return Shadow(scaled, inside, int(told["pictures"]), float(told["seconds"]))
+        try:
+            return _unpacked(content, told["pictures"], told["seconds"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise _refused(self.path(ingredients, "npz"), str(error)) from None
 
     def weights(self, ingredients: Mapping[str, Any]) -> dict[str, Tensor]:
         """The weights of a finished shadow's network.
@@ -99,7 +100,11 @@ class ShadowCache:
         Raises:
             DataError: as in `read`, or they were not kept.
         """
-        return load(self._checked(ingredients, "safetensors")[1])
+        content = self._checked(ingredients, "safetensors")[1]
+        try:
+            return load(content)
+        except SafetensorError as error:
+            raise _refused(self.path(ingredients, "safetensors"), str(error)) from None
 
     def path(self, ingredients: Mapping[str, Any], ending: str) -> Path:
         """Where a file of this shadow lies, e.g. with the ending `npz`."""
@@ -111,7 +116,7 @@ class ShadowCache:
         try:
             told: dict[str, Any] = json.loads(told_in.read_text(encoding="utf-8"))
             made_from, expected = key_of(told["ingredients"]), told["sha256"][ending]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise _refused(told_in, f"{type(error).__name__}: {error}") from error
         if made_from != key_of(ingredients):
             raise _refused(told_in, "ingredients that were changed afterwards")
@@ -145,6 +150,23 @@ def _packed(shadow: Shadow) -> bytes:
     content = io.BytesIO()
     np.savez(content, scaled=shadow.scaled.astype(np.float32), inside=np.packbits(shadow.inside))
     return content.getvalue()
+
+
+def _unpacked(content: bytes, pictures: object, seconds: object) -> Shadow:
+    """A shadow of what `_packed` made, and what is told beside it.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is something else.
+    """
+    found = read_arrays(io.BytesIO(content))
+    scaled, bits = found["scaled"], found["inside"]
+    if scaled.dtype != np.float32 or scaled.ndim != 2 or np.isnan(scaled).any():
+        raise ValueError("statistics that are not numbers")
+    if bits.shape != (math.ceil(len(scaled) / 8),):
+        raise ValueError(f"{len(scaled)} pictures, and {len(bits)} bytes of who was trained on")
+    if not isinstance(pictures, int) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        raise ValueError("a cost that is no number")
+    return Shadow(scaled, np.unpackbits(bits, count=len(scaled)).astype(bool), pictures, float(seconds))
 
 
 def _refused(path: Path, came: str) -> DataError:

@@ -49,7 +49,7 @@ def read_table(out: Path) -> BenchTable | None:
         return None
     try:
         return BenchTable.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise DataError(str(path), expected="a bench table", came="something else", remedy="delete it") from None
 
 

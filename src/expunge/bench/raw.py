@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from expunge.audits.arrays import Array, read_arrays
 from expunge.audits.observe import Observation, Seen
 from expunge.errors import DataError
 from expunge.functional.losses import correct, per_example_loss
 from expunge.types import SPLITS, ErasureTask, LabelSpec
 
-Array = np.ndarray[Any, np.dtype[Any]]
 TASK, LARGEST = "task", 60_000.0  # of float16, with room
 
 
@@ -47,8 +47,10 @@ class RawFolder:
             return None
         try:
             found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-        except ValueError:
-            raise DataError(str(place), expected="a raw result", came="no JSON", remedy="delete it") from None
+        except (ValueError, RecursionError):
+            found = {}
+        if not isinstance(found, dict) or not found:
+            raise DataError(str(place), expected="a raw result", came="something else", remedy="delete it")
         return found
 
     def write(self, row: str, told: Mapping[str, Any], seen: Observation | None) -> None:
@@ -88,12 +90,9 @@ class RawFolder:
             raise DataError(str(self.path), expected="a task.json", came="none")
         spec = LabelSpec(tuple(told["spec"]["names"]), tuple(tuple(c) for c in told["spec"]["classes"]))
         try:
-            with (
-                np.load(self.path / f"{TASK}.npz", allow_pickle=False) as who,
-                np.load(self.path / f"{slug(row)}.npz", allow_pickle=False) as answers,
-            ):
-                return {name: _seen(name, who, answers[name], spec) for name in SPLITS}
-        except (OSError, KeyError, ValueError) as error:
+            who, answers = (read_arrays(self.path / f"{name}.npz") for name in (TASK, slug(row)))
+            return {name: _seen(name, who, answers[name], spec) for name in SPLITS}
+        except (KeyError, TypeError, ValueError) as error:
             raise DataError(str(self.path), expected=f"answers of {row}", came=str(error)[:80]) from None
 
 

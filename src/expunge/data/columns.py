@@ -18,6 +18,7 @@ from expunge.errors import DataError
 Texts = np.ndarray[Any, np.dtype[np.str_]]
 Codes = np.ndarray[Any, np.dtype[np.int64]]
 
+_NUL = "\0"
 ROLES = ("train", "tuning", "reporting")
 UNUSED = "unused"
 # read without being told: the names these splits bear nearly everywhere
@@ -27,6 +28,7 @@ CONVENTIONAL: Mapping[str, tuple[str, ...]] = {
     "reporting": ("reporting", "test", "testing"),
 }
 _WHOLE = re.compile(r"-?\d+")
+MOST_LETTERS = 1000  # an array of texts takes, for each of them, the room of the longest
 
 
 def texts(name: str, values: Sequence[object]) -> Texts:
@@ -113,7 +115,7 @@ def picture_ids(values: Sequence[object] | None, paths: Sequence[str]) -> Texts:
     """
     if values is None:
         for names in ([os.path.basename(path) for path in paths], _without_common(paths)):
-            if all(names) and len(set(names)) == len(names):
+            if all(map(_kept, names)) and all(names) and len(set(names)) == len(names):
                 return np.array(names, dtype=np.str_)
         return np.arange(len(paths)).astype(np.str_)
     ids = texts("id", values)
@@ -184,8 +186,20 @@ def _text(name: str, row: int, value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, str | bool | int | np.integer | np.bool_):
-        return str(value)
+        return _checked(name, row, str(value))
     raise DataError(name, expected="text or whole numbers", came=f"{value!r} in row {row}")
+
+
+def _checked(name: str, row: int, text: str) -> str:
+    """Refuse what an array of texts would not keep as it is: it drops NUL at the end, so that two names become one."""
+    if not _kept(text):
+        came = f"{len(text)} characters{', NUL among them' if _NUL in text else ''} in row {row}"
+        raise DataError(name, expected=f"at most {MOST_LETTERS} characters without NUL", came=came)
+    return text
+
+
+def _kept(text: str) -> bool:
+    return len(text) <= MOST_LETTERS and _NUL not in text
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

@@ -6,6 +6,7 @@ Table parts come in, bytes go to `store`. A path may not leave its root, whateve
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -50,12 +51,16 @@ def _fetch(column: str, data: bytes | None, path: str, root: str | None) -> byte
         return data
     if not path:
         return Missing("no picture in the table")
+    if "\0" in path:
+        return Missing("a path with NUL")
     place = os.path.realpath(path if root is None else os.path.join(root, path))
     # a table from elsewhere must not make us read files outside its folder
     if root is not None and os.path.commonpath([root, place]) != root:
         remedy = "set root to the folder that holds them"
         raise DataError(column, expected=f"paths inside {root}", came=repr(path), remedy=remedy)
     try:
+        if not stat.S_ISREG(os.stat(place).st_mode):  # a pipe would be waited for, a device never ends
+            return Missing("not a file")
         return Path(place).read_bytes()
     except OSError as error:
         return Missing(error.strerror or "cannot be read")

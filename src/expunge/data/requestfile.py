@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,15 +33,16 @@ def read_names(path: Path) -> Names:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise RequestError("request", expected="a file ending in .csv or .json", came=str(path))
+    if not (os.path.isfile(path) or os.path.isdir(path)) and os.path.exists(path):  # a device never ends
+        raise RequestError("request", expected="a readable CSV or JSON file", came=f"{path}, which is no file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise RequestError("request", expected="text in UTF-8", came=f"other bytes in line {line} of {path}") from None
-    except OSError as error:
-        raise RequestError(
-            "request", expected="a readable CSV or JSON file", came=f"{path}: {error.strerror}"
-        ) from None
+    except (OSError, ValueError) as error:
+        came = f"{path}: {getattr(error, 'strerror', None) or error}"
+        raise RequestError("request", expected="a readable CSV or JSON file", came=came) from None
     return reader(text, path)
 
 
@@ -106,6 +108,8 @@ def _from_json(text: str, path: Path) -> Names:
     except (_Twice, RecursionError) as error:
         came = f"the field {error} twice in {path}" if isinstance(error, _Twice) else f"lists in lists in {path}"
         raise RequestError("request", expected=f"JSON like {EXAMPLE}", came=came) from None
+    except ValueError:  # more digits than Python reads
+        raise RequestError("request", expected=f"JSON like {EXAMPLE}", came=f"a huge number in {path}") from None
     if not isinstance(raw, dict):
         raise RequestError("request", expected=f"JSON like {EXAMPLE}", came=f"{_kind(raw)} in line 1 of {path}")
     for key in raw:

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
+from expunge.data.columns import MOST_LETTERS
 from expunge.data.copies import LEAST_SIDE
 from expunge.data.dataset import Dataset
 from expunge.data.relations import Entry, Found, relate
@@ -248,7 +249,8 @@ def _check_known(field: str, wanted: Sequence[str], names: Array) -> None:
     known = set(names.tolist())
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], sorted(known), n=3)
+        # comparing takes time and memory by the length
+        close = difflib.get_close_matches(unknown[0][:MOST_LETTERS], sorted(known), n=3)
         remedy = f"did you mean {' or '.join(map(repr, close))} for {unknown[0]!r}?" if close else ""
         raise RequestError(field, expected=f"{field} of the data", came=f"unknown {_some(unknown)}", remedy=remedy)
 

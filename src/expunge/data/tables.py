@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import glob
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -57,9 +58,10 @@ def open_parts(path: str, *, config: str | None = None) -> list[Part]:
     if path.startswith(HUB):
         return _hub(path.removeprefix(HUB), config)
     place = Path(path)
-    if place.is_dir():
+    # unlike the methods of Path these also answer where a name is longer than any file's
+    if os.path.isdir(place):
         return _folder(place)
-    if not place.is_file():
+    if not os.path.isfile(place):
         remedy = f"a data set of the Hugging Face hub is written {HUB}OWNER/NAME"
         raise DataError("data", expected="an existing file or folder", came=repr(path), remedy=remedy)
     if place.suffix == ".parquet":

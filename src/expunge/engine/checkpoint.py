@@ -76,7 +76,10 @@ def load(directory: Path, *, key: str) -> RunState | None:
         raise RunDirectoryError("resume", expected=f"a checkpoint in {path}", came=f"{type(error).__name__}") from error
     if version != VERSION:
         raise RunDirectoryError("resume", expected=f"a checkpoint of version {VERSION}", came=f"version {version}")
-    state = RunState(**found)
+    try:
+        state = RunState(**found)
+    except TypeError:
+        raise RunDirectoryError("resume", expected=f"a checkpoint in {path}", came="one with other fields") from None
     if state.key != key:
         raise RunDirectoryError(
             "resume",

@@ -6,6 +6,7 @@ Names and paths flow in, a `ModelArtefact` flows out, which can be saved as the 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -63,7 +64,7 @@ def load_model(
     place = Path(model)
     if (own := built_in_at(place)) is not None:
         return _from_factory(own, spec, only_weights(place), head, preprocessing)
-    if place.is_dir():
+    if os.path.isdir(place):
         return _from_directory(place, spec, head, preprocessing)
     if not is_factory(str(model)):
         expected = f"a local model directory, package.module:factory or {', '.join(BUILT_IN)}"
