@@ -6,7 +6,7 @@ A model and a task flow in, arrays flow out. Always in float32: an audit measure
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,20 @@ class Seen:
         parts = [self.logits[:, part].astype(np.float64) for part in label_slices(self.spec.sizes)]
         shifted = [np.exp(p - p.max(1, keepdims=True)) for p in parts]
         return [p / p.sum(1, keepdims=True) for p in shifted]
+
+    def part(self, at: Array) -> Seen:
+        """The answers to the pictures at positions `at` (int64 [m], or bool [n]), in that order."""
+        return replace(
+            self,
+            ids=self.ids[at],
+            subjects=None if self.subjects is None else self.subjects[at],
+            labels=self.labels[at],
+            logits=self.logits[at],
+            losses=self.losses[at],
+            hits=self.hits[at],
+            hits_of_two=self.hits_of_two[at],
+            features=None if self.features is None else self.features[at],
+        )
 
 
 Observation = Mapping[Split, Seen]

@@ -20,6 +20,73 @@ class Audit:
     source: str
 
 
+# attacks on single pictures beside that on the loss: what they look at, and where that comes from
+ATTACKS: Mapping[str, tuple[str, str]] = {
+    "entropy": ("how undecided the answer is", "Salem et al. 2019"),
+    "modified_entropy": ("how undecided the answer is, given the label", "Song and Mittal 2021"),
+    "confidence": ("the probability of the label", "Yeom et al. 2018"),
+    "margin": ("the lead of the label over the best other class", "definition"),
+    "gradient_norm": (
+        "how hard they pull on the weights of the last layer (norm of the loss's gradient there)",
+        "one layer of Nasr et al. 2019",
+    ),
+    "feature_distance": (
+        "how far their features lie from the centre of their class among pictures that stay",
+        "our own",
+    ),
+    "svc": (
+        "all of the model's answer, by a support vector machine that was fitted on other people (a sample of at most "
+        "500 pictures a side)",
+        "signals as above, machine as in Fan et al. 2024 (SalUn)",
+    ),
+}
+
+
+def _attacks() -> list[Audit]:
+    """Both numbers of every attack."""
+    made = []
+    for name, (looked_at, source) in ATTACKS.items():
+        said = name.replace("_", " ")
+        ranked = f"Probability that a forget picture looks more like a member than a non-member does by {looked_at}."
+        found = f"Share of forget pictures recognised at one wrongly accused non-member in a hundred, by {looked_at}."
+        made.append(Audit(f"{name}_auroc", f"Attack on {said}, AUROC", "auroc", "reference", ranked, source))
+        made.append(
+            Audit(f"{name}_tpr_at_1pct_fpr", f"Attack on {said}, 1 % false alarms", "share", "reference", found, source)
+        )
+    return made
+
+
+# attacks that compare a model with shadow models: what they ask, and where that comes from
+SHADOW_ATTACKS: Mapping[str, tuple[str, str, str]] = {
+    "lira": (
+        "LiRA",
+        "whether the model answers like shadow models that were trained on a picture or like others",
+        "Carlini et al. 2022, online",
+    ),
+    "lira_offline": (
+        "LiRA, offline",
+        "how much surer the model is of a picture than shadow models that were not trained on it",
+        "Carlini et al. 2022, offline",
+    ),
+    "rmia": (
+        "RMIA",
+        "whether a picture surprises the model less, beside shadow models, than pictures of other people do",
+        "Zarifzadeh et al. 2024, offline",
+    ),
+}
+
+
+def _shadow_attacks() -> list[Audit]:
+    """Both numbers of every attack."""
+    made = []
+    for name, (title, asked, source) in SHADOW_ATTACKS.items():
+        ranked = f"Probability that a forget picture looks more like a member than a non-member does by {asked}."
+        found = f"Share of forget pictures recognised at one wrongly accused non-member in a hundred, by {asked}."
+        made.append(Audit(f"{name}_auroc", f"{title}, AUROC", "auroc", "reference", ranked, source))
+        made.append(Audit(f"{name}_tpr_at_1pct_fpr", f"{title}, 1 % false alarms", "share", "reference", found, source))
+    return made
+
+
 AUDITS: Mapping[str, Audit] = {
     audit.name: audit
     for audit in (
@@ -127,6 +194,56 @@ AUDITS: Mapping[str, Audit] = {
             "The larger of the gaps in accuracy and attack AUROC on reporting non-members, mean over references. The "
             "reference value is the retrain floor: the distance between two references.",
             "retrain floor as in Triantafillou et al. 2024",
+        ),
+        *_attacks(),
+        Audit(
+            "attack_gap",
+            "Strongest attack's gap to retraining",
+            "auroc",
+            "lower",
+            "The largest gap in AUROC to a reference that any attack on single pictures finds, mean over references. "
+            "The reference value is the largest between two references: choosing the strongest of several attacks "
+            "finds a gap there as well.",
+            "our own",
+        ),
+        *_shadow_attacks(),
+        Audit(
+            "u_lira",
+            "U-LiRA",
+            "score",
+            "reference",
+            "Probability, at even odds, that a forget picture was learned and unlearned again, by shadow models that "
+            "did so and others that never saw it; mean over forget pictures.",
+            "Hayes et al. 2024",
+        ),
+        Audit(
+            "u_lira_auroc",
+            "U-LiRA beside the reference, AUROC",
+            "auroc",
+            "reference",
+            "Probability that U-LiRA gives a forget picture a higher score under the model than it gives a forget "
+            "picture under a reference. .5 for a model that was retrained itself.",
+            "Hayes et al. 2024",
+        ),
+        Audit(
+            "klom",
+            "KLoM of the method",
+            "nats",
+            "lower",
+            "Divergence between the margins of forget pictures under many unlearned models and under as many retrained "
+            "ones, mean over pictures. It says something about the method, not about the one model; the reference "
+            "value is the same between retrained models, which is far above 0 where models are few.",
+            "Georgiev et al. 2024",
+        ),
+        Audit(
+            "epsilon_quality",
+            "Forgetting quality of the method (epsilon)",
+            "score",
+            "reference",
+            "Points for how badly the best of many simple attacks tells many unlearned models from as many retrained "
+            "ones by their answers to one forget picture, mean over pictures. It says something about the method, not "
+            "about the one model; the reference value is the same between retrained models.",
+            "Triantafillou et al. 2024 (NeurIPS 2023 challenge)",
         ),
     )
 }

@@ -52,6 +52,16 @@ def resampled_subjects(seen: Seen) -> int | None:
     return count if count > 1 else None
 
 
+def owners_of(seen: Seen) -> Array:
+    """Who must not be on both sides of a fit: the subjects that are resampled, else each picture its own."""
+    return seen.ids if seen.subjects is None or not resampled_subjects(seen) else seen.subjects
+
+
+def evenly(n: int, most: int) -> Array:
+    """Positions of at most `most` of `n` pictures, spread evenly over them."""
+    return np.linspace(0, n - 1, min(most, n)).astype(np.int64)
+
+
 def caveats(observation: Observation) -> list[str]:
     """A sentence for every split whose intervals rest on too few people."""
     said = []

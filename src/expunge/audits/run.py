@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from expunge.audits.observe import Observation
-from expunge.audits.registry import AUDITS
+from expunge.audits.population import STRONGEST, attack_scores, population, strongest
 from expunge.audits.resampling import Weights, caveats, check_comparable, resampling
+from expunge.audits.rows import row_of
 from expunge.audits.spread import ReferenceSpread, reference_spread
 from expunge.audits.statistics import (
     Estimate,
@@ -28,11 +29,10 @@ from expunge.audits.statistics import (
     ignorance,
     relative,
 )
-from expunge.functional.stats import interval, mean_of
+from expunge.functional.stats import mean_of
 from expunge.types import AuditRow
 
 Array = np.ndarray[Any, np.dtype[Any]]
-DIGITS = 9
 OVERALL = "reporting"
 NO_REFERENCE = (
     "There is no retrained reference. Nothing can be said about how close the model is to one that never saw the "
@@ -112,7 +112,8 @@ def audit(
     weights = resampling(after, draws=draws, seed=seed)
 
     def measure(observation: Observation) -> Estimates:
-        return estimates(observation, weights) | ignorance(observation, untrained, weights)
+        alone = estimates(observation, weights) | population(attack_scores(observation), weights)
+        return alone | ignorance(observation, untrained, weights)
 
     measured = [measure(reference) for reference in references]
     floor = floor_divergences(references, weights) if len(references) > 1 else {}
@@ -141,52 +142,20 @@ def _beside(observation: Observation, references: Sequence[Observation], weights
 def _rows(
     found: Estimates, references: Sequence[Estimates], beside: Estimates, floor: Estimates
 ) -> tuple[AuditRow, ...]:
-    made = [_row(key, estimate, [r[key] for r in references]) for key, estimate in found.items()]
+    made = [row_of(key, estimate, [r[key] for r in references]) for key, estimate in found.items()]
     if not references:
         return tuple(made)
-    pairs = [distances(a, [b]) for a, b in combinations(references, 2)]
-    made.append(_row(Key("distance", OVERALL), distances(found, references), _mean(pairs)))
+    for key, measure in ((Key("distance", OVERALL), distances), (STRONGEST, strongest)):
+        pairs = [measure(a, [b]) for a, b in combinations(references, 2)]
+        made.append(row_of(key, measure(found, references), _mean(pairs)))
     retrained = floor | even(beside)
-    made += [_row(key, estimate, [retrained[key]] if key in retrained else []) for key, estimate in beside.items()]
+    made += [row_of(key, estimate, [retrained[key]] if key in retrained else []) for key, estimate in beside.items()]
     return tuple(made)
 
 
 def _mean(parts: Sequence[Estimate]) -> list[Estimate]:
     known = [p.values for p in parts if p.values is not None]
     return [Estimate(mean_of(known), parts[0].n, parts[0].subjects)] if known else []
-
-
-def _row(key: Key, estimate: Estimate, references: Sequence[Estimate]) -> AuditRow:
-    known = AUDITS[key.name]
-    values = estimate.values
-    low, high = (None, None) if values is None else _interval(values)
-    beside = [r.values for r in references if r.values is not None]
-    row = AuditRow(
-        name=key.name,
-        split=key.split,
-        value=None if values is None else _rounded(values[0]),
-        low=_rounded(low),
-        high=_rounded(high),
-        n=estimate.n,
-        subjects=estimate.subjects,
-        unit=known.unit,
-        direction=known.direction,
-        note=estimate.why_not,
-    )
-    if values is None or not beside:
-        return row
-    reference = mean_of(beside)
-    gap_low, gap_high = _interval(values - reference)
-    return AuditRow(
-        **{
-            **asdict(row),
-            "reference": _rounded(reference[0]),
-            "gap": _rounded(values[0] - reference[0]),
-            "gap_low": _rounded(gap_low),
-            "gap_high": _rounded(gap_high),
-            "gap_error": _rounded(np.nanstd((values - reference)[1:])),
-        }
-    )
 
 
 def _reference_rows(
@@ -202,16 +171,6 @@ def _reference_rows(
 
 def _floor_rows(measured: Sequence[Estimates]) -> tuple[AuditRow, ...]:
     return tuple(
-        _row(Key("distance", f"reference-{i + 1}-vs-reference-{j + 1}"), distances(measured[i], [measured[j]]), [])
+        row_of(Key("distance", f"reference-{i + 1}-vs-reference-{j + 1}"), distances(measured[i], [measured[j]]), [])
         for i, j in combinations(range(len(measured)), 2)
     )
-
-
-def _interval(values: Array) -> tuple[float, float]:
-    """Of an estimate and its draws. Resampling pushes absolute values up; none leaves its own interval for that."""
-    low, high = interval(values[1:])
-    return min(low, float(values[0])), max(high, float(values[0]))
-
-
-def _rounded(value: float | np.floating[Any] | None) -> float | None:
-    return None if value is None or np.isnan(value) else round(float(value), DIGITS)

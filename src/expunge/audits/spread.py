@@ -29,7 +29,11 @@ def reference_spread(references: Sequence[Sequence[AuditRow]]) -> tuple[Referenc
     """Lowest and highest of every value that is a reference's own; nothing for fewer than two references."""
     made = []
     for first in references[0] if len(references) > 1 else ():
-        if first.name in ("distance", "js_divergence"):  # between references, not of one: that is the retrain floor
+        if first.name in (
+            "distance",
+            "js_divergence",
+            "attack_gap",
+        ):  # between references, not of one: that is the retrain floor
             continue
         same = [r.value for rows in references for r in rows if (r.name, r.split) == (first.name, first.split)]
         known = [value for value in same if value is not None]

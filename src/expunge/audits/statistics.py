@@ -72,7 +72,7 @@ def divergences(observation: Observation, references: Sequence[Observation], wei
     for split in COMPARED if references else ():
         seen = observation[split]
         parts = [weighted_mean(_divergence(seen, other[split]), weights[split]) for other in references]
-        found[Key("js_divergence", split)] = _estimate(mean_of(parts), seen)
+        found[Key("js_divergence", split)] = within(mean_of(parts), seen)
     return found
 
 
@@ -91,7 +91,7 @@ def relative(observation: Observation, references: Sequence[Observation], weight
     for other in BESIDE if references else ():
         left = {s: mean_of([r[s].losses for r in references]) - observation[s].losses for s in ("forget", other)}
         values = weighted_auroc(left["forget"], left[other], weights["forget"], weights[other])
-        found[Key(RELATIVE, f"forget-vs-{other}")] = _both(values, observation["forget"], observation[other])
+        found[Key(RELATIVE, f"forget-vs-{other}")] = between(values, observation["forget"], observation[other])
     return found
 
 
@@ -118,7 +118,7 @@ def ignorance(observation: Observation, untrained: Observation | None, weights: 
         return {}
     seen = observation["forget"]
     apart = weighted_mean(_divergence(seen, untrained["forget"]), weights["forget"])
-    return {Key("zrf", "forget"): _estimate(1 - apart, seen)}
+    return {Key("zrf", "forget"): within(1 - apart, seen)}
 
 
 def distances(ours: Estimates, references: Sequence[Estimates]) -> Estimate:
@@ -138,29 +138,37 @@ def floor_divergences(references: Sequence[Observation], weights: Weights) -> Es
     }
 
 
+def within(values: Array | None, seen: Seen, why_not: str = "") -> Estimate:
+    """What was measured on one set of pictures."""
+    return Estimate(values, len(seen.ids), resampled_subjects(seen), why_not)
+
+
+def between(values: Array | None, a: Seen, b: Seen, why_not: str = "") -> Estimate:
+    """What was measured on two sets of pictures against each other."""
+    counts = resampled_subjects(a), resampled_subjects(b)
+    people = [np.unique(seen.subjects) for seen in (a, b) if seen.subjects is not None]
+    known = None if None in counts else len(np.unique(np.concatenate(people)))
+    return Estimate(values, len(a.ids) + len(b.ids), known, why_not)
+
+
 def _on_split(name: str, seen: Seen, weights: Array) -> Estimates:
     found = {
-        Key("accuracy", name): _estimate(weighted_mean(seen.hits, weights), seen),
+        Key("accuracy", name): within(weighted_mean(seen.hits, weights), seen),
         Key("top2_accuracy", name): _top2(seen, weights),
-        Key("loss", name): _estimate(weighted_mean(seen.losses, weights), seen),
+        Key("loss", name): within(weighted_mean(seen.losses, weights), seen),
     }
     parts = [
         weighted_ece(p.max(1), (p.argmax(1) == seen.labels[:, i]).astype(np.float64), weights)
         for i, p in enumerate(seen.probabilities)
     ]
-    found[Key("ece", name)] = _estimate(mean_of(parts), seen)
+    found[Key("ece", name)] = within(mean_of(parts), seen)
     return found
 
 
 def _top2(seen: Seen, weights: Array) -> Estimate:
     if np.isnan(seen.hits_of_two).any():
-        return Estimate(
-            None,
-            len(seen.ids),
-            resampled_subjects(seen),
-            "every attribute has two classes: two guesses are always right",
-        )
-    return _estimate(weighted_mean(seen.hits_of_two, weights), seen)
+        return within(None, seen, "every attribute has two classes: two guesses are always right")
+    return within(weighted_mean(seen.hits_of_two, weights), seen)
 
 
 def _attack(observation: Observation, weights: Weights) -> Estimates:
@@ -169,8 +177,8 @@ def _attack(observation: Observation, weights: Weights) -> Estimates:
     auroc = weighted_auroc(-forget.losses, -others.losses, ours, theirs)
     steered = weighted_auroc(-forget.losses, -tuning.losses, ours, weights["tuning"])
     found = {
-        Key("mia_auroc", ATTACKED): _both(auroc, forget, others),
-        Key("mia_auroc", STEERED): _both(steered, forget, tuning),
+        Key("mia_auroc", ATTACKED): between(auroc, forget, others),
+        Key("mia_auroc", STEERED): between(steered, forget, tuning),
         Key("tpr_at_1pct_fpr", ATTACKED): _tpr(forget, others, ours, theirs),
     }
     return found | _regression(forget, others, ours, theirs)
@@ -182,37 +190,26 @@ def _regression(forget: Seen, others: Seen, ours: Array, theirs: Array) -> Estim
     if min(counts) < 2:
         why = f"not estimable with {counts[0]} forget and {counts[1]} reporting pictures: two a side are needed"
         names = ("mia_accuracy", "forgetting_score", "nomus")
-        return {Key(name, ATTACKED): _both(None, forget, others, why) for name in names}
+        return {Key(name, ATTACKED): between(None, forget, others, why) for name in names}
     right, wrong = attack_hits(forget.losses, others.losses)
     accuracy = (weighted_mean(right, ours) + weighted_mean(wrong, theirs)) / 2
     score = np.abs(accuracy - 0.5)
     utility = weighted_mean(others.hits, theirs)
     return {
-        Key("mia_accuracy", ATTACKED): _both(accuracy, forget, others),
-        Key("forgetting_score", ATTACKED): _both(score, forget, others),
-        Key("nomus", ATTACKED): _both((utility + 1 - 2 * score) / 2, forget, others),
+        Key("mia_accuracy", ATTACKED): between(accuracy, forget, others),
+        Key("forgetting_score", ATTACKED): between(score, forget, others),
+        Key("nomus", ATTACKED): between((utility + 1 - 2 * score) / 2, forget, others),
     }
 
 
 def _tpr(forget: Seen, others: Seen, ours: Array, theirs: Array) -> Estimate:
     if why := why_no_tpr(len(others.ids), FPR):
-        return _both(None, forget, others, why)
-    return _both(weighted_tpr(-forget.losses, -others.losses, ours, theirs, fpr=FPR), forget, others)
+        return between(None, forget, others, why)
+    return between(weighted_tpr(-forget.losses, -others.losses, ours, theirs, fpr=FPR), forget, others)
 
 
 def _divergence(a: Seen, b: Seen) -> Array:
     return mean_of([js_divergence(p, q) for p, q in zip(a.probabilities, b.probabilities, strict=True)])
-
-
-def _estimate(values: Array, seen: Seen) -> Estimate:
-    return Estimate(values, len(seen.ids), resampled_subjects(seen))
-
-
-def _both(values: Array | None, a: Seen, b: Seen, why_not: str = "") -> Estimate:
-    counts = resampled_subjects(a), resampled_subjects(b)
-    people = [np.unique(seen.subjects) for seen in (a, b) if seen.subjects is not None]
-    known = None if None in counts else len(np.unique(np.concatenate(people)))
-    return Estimate(values, len(a.ids) + len(b.ids), known, why_not)
 
 
 def _values(found: Estimates, key: Key) -> Array:

@@ -73,6 +73,7 @@ def _distance(name: str, sizes: Sizes) -> Effect:
     return Effect(name, max(least - 0.5, task), "a gap of this much")
 
 
+_SIGNALS = ("entropy", "modified_entropy", "confidence", "margin", "gradient_norm", "feature_distance")
 _EFFECTS: Mapping[str, Callable[[str, Sizes], Effect]] = {
     "accuracy": _share,
     "top2_accuracy": _share,
@@ -84,4 +85,6 @@ _EFFECTS: Mapping[str, Callable[[str, Sizes], Effect]] = {
     "zrf": _mean,
     "js_divergence": _mean,
     "distance": _distance,
+    **{f"{name}_auroc": _rank for name in _SIGNALS},
+    **{f"{name}_tpr_at_1pct_fpr": _tail for name in _SIGNALS},
 }

@@ -84,9 +84,9 @@ def by_key(rows: Iterable[AuditRow]) -> dict[Key, AuditRow]:
 def group_of(key: Key) -> str:
     """Which question a measure answers."""
     name, split = key
-    if name in ("distance", "js_divergence"):
+    if name in ("distance", "js_divergence", "attack_gap"):
         return "gap"
-    return "forgets" if name in REMEMBERS or split == "forget" else "works"
+    return "forgets" if name in REMEMBERS or split == "forget" or split.startswith("forget-vs-") else "works"
 
 
 def _line(data: ReportData, key: Key, before: AuditRow | None, after: AuditRow | None) -> Line:

@@ -1,0 +1,154 @@
+"""Attacks on a single model: how well one signal, or several together, tell forgotten pictures from non-members.
+
+Observations and weights flow in, estimates and curves flow out. Each attack's target is what it finds in a retrained
+model, not one half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from expunge.audits.observe import Observation, Seen
+from expunge.audits.registry import ATTACKS
+from expunge.audits.resampling import Weights, evenly, owners_of
+from expunge.audits.statistics import ATTACKED, FPR, Estimate, Estimates, Key, between
+from expunge.errors import Unavailable
+from expunge.functional.attacks.curves import why_no_tpr
+from expunge.functional.attacks.geometry import centre_distance, gradient_norm
+from expunge.functional.attacks.signals import membership_scores
+from expunge.functional.probes import held_out_scores
+from expunge.functional.stats import mean_of, weighted_auroc, weighted_tpr
+
+Array = np.ndarray[Any, np.dtype[Any]]
+LOSS, SVM = "loss", "svc"
+STRONGEST = Key("attack_gap", ATTACKED)
+MOST = 500  # pictures a side for the support vector machine, whose time grows with their square
+NO_FEATURES = "not estimable: the model's features were not looked at"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an attack makes of pictures; higher means member.
+
+    Args:
+        forget, reporting: what was asked about; all pictures, or a sample.
+        members, others: float64 scores [n], [m] of these; None where there are none.
+        at: positions of these in their splits.
+        why_not: why there are none.
+    """
+
+    forget: Seen
+    reporting: Seen
+    members: Array | None
+    others: Array | None
+    at: tuple[Array, Array]
+    why_not: str = ""
+
+
+def attack_scores(observation: Observation) -> dict[str, Scores]:
+    """Every attack on single pictures, by name: `loss` and all of `ATTACKS`."""
+    sides, retain = (observation["forget"], observation["reporting"]), observation["retain"]
+
+    def far(seen: Seen) -> Array:
+        return -centre_distance(_features(seen), seen.labels, _features(retain), retain.labels)
+
+    by_picture: dict[str, Callable[[Seen], Array]] = {
+        # the audit's own losses, so that this is `mia_auroc` to the last digit
+        LOSS: lambda seen: -seen.losses,
+        **{name: _signal(name) for name in ("entropy", "modified_entropy", "confidence", "margin")},
+        "gradient_norm": _pull,
+        "feature_distance": far,
+    }
+    return {name: _scored(sides, score) for name, score in by_picture.items()} | {SVM: _machine(sides)}
+
+
+def population(scores: Mapping[str, Scores], weights: Weights) -> Estimates:
+    """AUROC, and TPR at 1 % FPR where estimable, of every attack but the loss, which `estimates` has."""
+    found: Estimates = {}
+    for name in ATTACKS:
+        attack = scores[name]
+        few = why_no_tpr(len(attack.at[1]), FPR)
+        found[Key(f"{name}_auroc", ATTACKED)] = _measured(attack, weights, weighted_auroc)
+        found[Key(f"{name}_tpr_at_1pct_fpr", ATTACKED)] = _measured(
+            attack, weights, partial(weighted_tpr, fpr=FPR), few
+        )
+    return found
+
+
+def strongest(ours: Estimates, references: Sequence[Estimates]) -> Estimate:
+    r"""The largest gap in AUROC to a reference that any attack finds, mean over references.
+
+    $$\max_a |\mathrm{AUROC}_a(\theta) - \mathrm{AUROC}_a(\theta_r)|$$
+
+    The attack is chosen anew in every draw, and its value grows with the number of attacks whatever the model: it says
+    something only beside the same choice made between two references, which is its reference value.
+    """
+    keys = [Key("mia_auroc", ATTACKED), *(Key(f"{name}_auroc", ATTACKED) for name in ATTACKS)]
+    gaps = []
+    for other in references:
+        pairs = [(ours[key].values, other[key].values) for key in keys]
+        known = [np.abs(mine - theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
+        gaps.append(np.max(known, axis=0))
+    like = ours[keys[0]]
+    return Estimate(mean_of(gaps), like.n, like.subjects)
+
+
+def _scored(sides: Sequence[Seen], score: Callable[[Seen], Array]) -> Scores:
+    """An attack on all pictures; without scores where it cannot be made."""
+    forget, reporting = sides
+    at = np.arange(len(forget.ids)), np.arange(len(reporting.ids))
+    try:
+        return Scores(forget, reporting, score(forget), score(reporting), at)
+    except Unavailable as error:
+        return Scores(forget, reporting, None, None, at, str(error))
+
+
+def _signal(name: str) -> Callable[[Seen], Array]:
+    return lambda seen: _signals(seen)[name]
+
+
+def _signals(seen: Seen) -> dict[str, Array]:
+    return membership_scores(seen.logits, seen.labels, sizes=seen.spec.sizes)
+
+
+def _pull(seen: Seen) -> Array:
+    return -gradient_norm(_features(seen), seen.logits, seen.labels, sizes=seen.spec.sizes)
+
+
+def _features(seen: Seen) -> Array:
+    if seen.features is None:
+        raise Unavailable(NO_FEATURES)
+    return seen.features
+
+
+def _machine(sides: Sequence[Seen]) -> Scores:
+    """A support vector machine on all signals of the logits, judged on people that it was not fitted on."""
+    forget, reporting = sides
+    at = evenly(len(forget.ids), MOST), evenly(len(reporting.ids), MOST)
+    inputs = np.concatenate([np.stack(list(_signals(s).values()), axis=1)[i] for s, i in zip(sides, at, strict=True)])
+    owners = np.concatenate([owners_of(s)[i] for s, i in zip(sides, at, strict=True)])
+    side = np.arange(len(inputs)) < len(at[0])
+    try:
+        scores = held_out_scores(
+            make_pipeline(StandardScaler(), SVC(class_weight="balanced")), inputs, side, owners, seed=0
+        )
+    except Unavailable as error:
+        return Scores(forget, reporting, None, None, at, str(error))
+    return Scores(forget, reporting, scores[side], scores[~side], at)
+
+
+def _measured(attack: Scores, weights: Weights, measure: Callable[..., Array], why_not: str = "") -> Estimate:
+    chosen = attack.forget.part(attack.at[0]), attack.reporting.part(attack.at[1])
+    why_not = attack.why_not or why_not
+    if why_not or attack.members is None or attack.others is None:
+        return between(None, *chosen, why_not)
+    drawn = weights["forget"][:, attack.at[0]], weights["reporting"][:, attack.at[1]]
+    return between(measure(attack.members, attack.others, *drawn), *chosen)
