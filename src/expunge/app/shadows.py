@@ -94,7 +94,14 @@ def shadow_unlearning(retraining: Retraining, method: Method, config: Any, task:
 
 
 def shadow_statistics(
-    plan: ShadowPlan, count: int, *, cache: Path, workers: Workers, desk: Desk, weights: bool = False
+    plan: ShadowPlan,
+    count: int,
+    *,
+    cache: Path,
+    workers: Workers,
+    desk: Desk,
+    weights: bool = False,
+    later: float = 0.0,
 ) -> Shadows:
     """The statistics of the first `count` shadows of a plan, of which only what is missing is trained.
 
@@ -103,6 +110,7 @@ def shadow_statistics(
     Args:
         plan: what shadows. count: how many in all.
         cache: folder of finished shadows. workers: who trains them. desk: who listens. weights: keep these too.
+        later: shadows of other plans that come afterwards and belong to the price, in as many of this plan.
 
     Raises:
         Unavailable: some failed, or were not wanted at that price; what was finished is kept.
@@ -110,7 +118,7 @@ def shadow_statistics(
         DataError: the cache was tampered with.
     """
     desk.stage("shadow models")
-    return collect(plan, count, ShadowCache(cache), run=_Launched(workers, desk), weights=weights)
+    return collect(plan, count, ShadowCache(cache), run=_Launched(workers, desk, later), weights=weights)
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,7 @@ class _Launched:
 
     workers: Workers
     desk: Desk
+    later: float
 
     def __call__(self, make: Make, indices: Sequence[int]) -> Iterable[tuple[int, Shadow]]:
         began, trained, asked = time.monotonic(), 0, False
@@ -142,7 +151,7 @@ class _Launched:
             spent, left = time.monotonic() - began, len(jobs) - count
             rest = self._rest(ended.seconds, left)
             self.desk.progress(ProgressReport("trained", count, len(jobs), trained / spent, rest, {}))
-            if left and not asked:
+            if (left or self.later) and not asked:
                 self._ask(ended.seconds, left, rest)
                 asked = True
 
@@ -153,6 +162,8 @@ class _Launched:
     def _ask(self, seconds: float, left: int, rest: float) -> None:
         at_once = self.workers.at_once
         price = f"one shadow model takes {duration(seconds)}; {left} more, {at_once} at a time: about {duration(rest)}"
+        if self.later:
+            price += f"; then others for about {duration(seconds * self.later / at_once)}"
         self.desk.say(price)
         if not self.desk.confirm("Train them?"):
             raise Unavailable("shadows: unavailable: not wanted at that price; what was finished is kept")

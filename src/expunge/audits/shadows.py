@@ -223,7 +223,18 @@ def scaled_confidences(model: nn.Module, pictures: PictureSet) -> Array:
         raise ModelError("shadow", expected="a PixelClassifier from its training", came=type(model).__name__)
     with torch.autocast(model.mean.device.type, enabled=False):
         logits = predict(model, pictures).logits.numpy()
-    sizes, labels = pictures.spec.sizes, pictures.labels.numpy()
+    return log_odds(logits, pictures.labels.numpy(), pictures.spec.sizes)
+
+
+def log_odds(logits: Array, labels: Array, sizes: Sequence[int]) -> Array:
+    """The statistic of a shadow, from answers: logit-scaled confidence of the label of every attribute.
+
+    Args:
+        logits: float32 [n, sum(sizes)]. labels: int64 [n, k]. sizes: number of classes of each attribute.
+
+    Returns:
+        float32 [n, k].
+    """
     columns = [
         scaled_confidence(logits[:, part], labels[:, i : i + 1], sizes=(sizes[i],))
         for i, part in enumerate(label_slices(sizes))

@@ -1,0 +1,202 @@
+"""Tiers of an audit: how many shadow models each takes, of which kinds, and what they are for.
+
+A tier and everything that shadows need flow in; a `ShadowStudy` flows out, and sentences on what could not be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from expunge.app.desk import Both, Desk, Silent
+from expunge.app.references import Retraining
+from expunge.app.shadows import shadow_statistics, shadow_training, shadow_unlearning
+from expunge.audits.halves import joined
+from expunge.audits.shadowattacks import ShadowStudy
+from expunge.audits.shadowcache import ShadowCache
+from expunge.audits.shadows import ShadowPlan, Shadows
+from expunge.engine.jobs import Kind, Workers
+from expunge.errors import InputError, Unavailable
+from expunge.methods.registry import Method
+from expunge.types import ErasureTask
+
+POPULATION = "population attacks on the answers, gaps to the references"
+MEMBERSHIP = "LiRA (online and offline) and RMIA"
+METHOD = "U-LiRA, KLoM and the epsilon score of the method"
+NO_METHOD = f"{METHOD}: unavailable: nobody said which method made the model (--run, or --method)"
+
+
+@dataclass(frozen=True)
+class Tier:
+    """How much an audit may cost.
+
+    Args:
+        name: of it.
+        halves: shadows on random halves of the pictures.
+        unlearned: shadows that learned and unlearned the forget set; twice as many never see it.
+        takes: how long, in words.
+    """
+
+    name: str
+    halves: int
+    unlearned: int
+    takes: str
+
+    @property
+    def retrained(self) -> int:
+        """Shadows that never see the forget set: as many as unlearned ones, and as many again as their floor."""
+        return 2 * self.unlearned
+
+    @property
+    def shadows(self) -> int:
+        """All of them."""
+        return self.halves + self.unlearned + self.retrained
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """What is measured."""
+        return (POPULATION, *([MEMBERSHIP] if self.halves else []), *([METHOD] if self.unlearned else []))
+
+
+TIERS: Mapping[str, Tier] = {
+    tier.name: tier
+    for tier in (
+        Tier("quick", 0, 0, "seconds"),
+        Tier("standard", 16, 0, "about 8 trainings of the original"),
+        Tier("thorough", 32, 32, "about 112 trainings of the original, and 32 unlearnings"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Shadowing:
+    """All that the shadows of an audit need.
+
+    Args:
+        tier: how many. task: whose pictures.
+        retraining: how the original was trained.
+        unlearning: the method that made the audited model, with its configuration; None where nobody knows.
+        cache: folder of finished shadows. workers: who trains the others.
+    """
+
+    tier: Tier
+    task: ErasureTask
+    retraining: Retraining
+    unlearning: tuple[Method, Any] | None
+    cache: Path
+    workers: Workers
+
+
+def tier_table() -> str:
+    """What each tier contains, as a table in Markdown."""
+    lines = ["| `--tier` | shadow models | takes | measures |", "|---|---|---|---|"]
+    for tier in TIERS.values():
+        lines.append(f"| `{tier.name}` | {tier.shadows} | {tier.takes} | {'; '.join(tier.contents)} |")
+    return "\n".join(lines)
+
+
+def workers_of(text: str, threads: int) -> Workers:
+    """Who trains shadows, as it is written on a command line.
+
+    Args:
+        text: `in-process`, `pool`, `ray`, or `ray:ADDRESS` of a running cluster.
+        threads: CPU threads of all workers together.
+
+    Raises:
+        InputError: it is something else.
+
+    Example:
+        >>> workers_of("ray:10.0.0.1:6379", 1).address
+        '10.0.0.1:6379'
+    """
+    kind, colon, address = text.partition(":")
+    if kind not in get_args(Kind) or (colon and (kind != "ray" or not address)):
+        expected = f"one of {', '.join(get_args(Kind))}, ray:ADDRESS"
+        raise InputError("workers (--workers)", expected=expected, came=repr(text))
+    return Workers(kind, threads=threads, address=address)  # type: ignore[arg-type]
+
+
+def shadow_study(shadowing: Shadowing, desk: Desk) -> tuple[ShadowStudy, tuple[str, ...]]:
+    """Train what the tier asks for and is not there yet; whoever sits at the desk is told the price and may refuse.
+
+    Returns:
+        the shadows, and a sentence for every kind that could not be had.
+
+    Raises:
+        Interrupted: stopped from outside; what was finished is kept.
+        DataError: the cache was tampered with.
+    """
+    tier = shadowing.tier
+    desk.say(f"tier {tier.name}: {tier.shadows} shadow models: {'; '.join(tier.contents)}")
+    try:
+        plans = _plans(shadowing) if tier.shadows else {}
+    except Unavailable as error:
+        return ShadowStudy(), (f"{'; '.join(tier.contents[1:])}: {error}",)
+    notes = [] if shadowing.unlearning is not None or not tier.unlearned else [NO_METHOD]
+    asked, made = _AskedOnce(desk), dict[str, Shadows]()
+    for number, (name, (plan, count)) in enumerate(plans.items()):
+        later = sum(_cost(*other, shadowing.cache) for other in list(plans.values())[number + 1 :])
+        try:
+            made[name] = shadow_statistics(
+                plan,
+                count,
+                cache=shadowing.cache,
+                workers=shadowing.workers,
+                desk=asked,
+                later=later / _pictures(plan),
+            )
+        except Unavailable as error:
+            notes.append(f"{name} {error}")
+            break
+    return ShadowStudy(**made), tuple(notes)
+
+
+def _plans(shadowing: Shadowing) -> dict[str, tuple[ShadowPlan, int]]:
+    """What shadows, and how many, by their place in a `ShadowStudy`.
+
+    Raises:
+        Unavailable: nobody knows how the original was trained.
+    """
+    task, tier, retraining = shadowing.task, shadowing.tier, shadowing.retraining
+    training, seed = shadow_training(retraining), retraining.settings.seed
+    halves = ShadowPlan(
+        joined([task.retain, task.forget, task.reporting]),
+        joined([task.forget, task.reporting, task.tuning]),
+        training,
+        seed,
+    )
+    plans = {"halves": (halves, tier.halves)}
+    if tier.unlearned and shadowing.unlearning is not None:
+        never = ShadowPlan(task.retain, task.forget, training, seed, share="all")
+        unlearning = shadow_unlearning(retraining, *shadowing.unlearning, task)
+        unlearned = ShadowPlan(task.retain, task.forget, training, seed, share="all", unlearning=unlearning)
+        plans |= {"unlearned": (unlearned, tier.unlearned), "retrained": (never, tier.retrained)}
+    return plans
+
+
+def _cost(plan: ShadowPlan, count: int, cache: Path) -> float:
+    """What is missing of a plan, in pictures to train on."""
+    shelf = ShadowCache(cache)
+    return _pictures(plan) * sum(not shelf.has(plan.ingredients(index)) for index in range(count))
+
+
+def _pictures(plan: ShadowPlan) -> float:
+    """That one shadow is trained on."""
+    share = 0.5 if plan.share == "half" else 1.0
+    return share * len(plan.population) + (len(plan.unlearning.forget) if plan.unlearning else 0)
+
+
+class _AskedOnce(Both):
+    """A desk whose first answer holds for all that follows."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk, Silent())
+        self.answer: bool | None = None
+
+    def confirm(self, question: str, *, unasked: bool = True) -> bool:
+        """Ask, once."""
+        if self.answer is None:
+            self.answer = super().confirm(question, unasked=unasked)
+        return self.answer

@@ -1,0 +1,230 @@
+"""Attacks that compare a model with shadow models, and how far an unlearning method lies from retraining.
+
+Shadows' statistics, observations and weights flow in; estimates with paired draws, and rows made of them, flow out.
+Every model is attacked alike: what an attack finds in a retrained reference is the target, not one half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from expunge.audits.observe import Observation, Seen
+from expunge.audits.resampling import Weights, resampling
+from expunge.audits.rows import RowsBeside, row_of, rows_beside
+from expunge.audits.shadows import Shadows, log_odds
+from expunge.audits.statistics import ATTACKED, EVEN, FPR, Estimate, Estimates, Key, between, within
+from expunge.errors import DataError, Unavailable
+from expunge.functional.attacks.curves import why_no_tpr
+from expunge.functional.attacks.epsilon import epsilons, points
+from expunge.functional.attacks.floor import BesideFloor
+from expunge.functional.attacks.klom import klom
+from expunge.functional.attacks.lira import Variance, lira_offline, lira_online, u_lira
+from expunge.functional.attacks.rmia import Population, rmia_offline, tuned_a
+from expunge.functional.stats import mean_of, weighted_auroc, weighted_mean, weighted_tpr
+from expunge.types import AuditRow, Split
+
+Array = np.ndarray[Any, np.dtype[Any]]
+FEW = 64  # shadows; with fewer a picture's own variance is estimated worse than one that all pictures share
+FORGET: Split = "forget"
+U_LIRA, U_LIRA_AUROC = Key("u_lira", FORGET), Key("u_lira_auroc", FORGET)
+KLOM, EPSILON = Key("klom", FORGET), Key("epsilon_quality", FORGET)
+
+
+@dataclass(frozen=True)
+class ShadowStudy:
+    """The shadows of one audit; an attack whose shadows are not there is not made.
+
+    Args:
+        halves: trained on random halves of retain, forget and reporting pictures, asked about forget, reporting and
+            tuning pictures: LiRA and RMIA. Tuning pictures are RMIA's population, which no shadow is trained on.
+        unlearned: trained with the forget set, which was then unlearned; asked about it.
+        retrained: never trained on the forget set; twice as many, the second half being the floor of the first.
+    """
+
+    halves: Shadows | None = None
+    unlearned: Shadows | None = None
+    retrained: Shadows | None = None
+
+
+def shadow_rows(
+    study: ShadowStudy,
+    before: Observation | None,
+    after: Observation,
+    references: Sequence[Observation],
+    *,
+    seed: int = 0,
+    draws: int = 1000,
+) -> RowsBeside:
+    """Every attack that the shadows of `study` allow, on every model.
+
+    Args:
+        study: what shadows there are.
+        before, after, references: as in `audit`; seed and draws too, so that intervals are of the same resamples.
+
+    Raises:
+        DataError: the shadows were not asked about these pictures.
+    """
+    weights = resampling(after, draws=draws, seed=seed)
+
+    def measure(observation: Observation) -> Estimates:
+        found = membership(observation, study.halves, weights) if study.halves is not None else {}
+        if study.unlearned is not None and study.retrained is not None:
+            scores = _unlearning_scores(observation[FORGET], study.unlearned, study.retrained)
+            found[U_LIRA] = within(weighted_mean(scores, weights[FORGET]), observation[FORGET])
+        return found
+
+    rows = rows_beside(
+        None if before is None else measure(before), measure(after), [measure(reference) for reference in references]
+    )
+    if study.unlearned is None or study.retrained is None:
+        return rows
+    told_apart = partial(_told_apart, unlearned=study.unlearned, retrained=study.retrained, weights=weights)
+    others = [[other for other in references if other is not each] for each in references]
+    return RowsBeside(
+        before=rows.before + (() if before is None else told_apart(before, references)),
+        after=rows.after
+        + told_apart(after, references)
+        + method_rows(study.unlearned, study.retrained, after[FORGET], weights),
+        references=tuple(
+            made + told_apart(each, rest) for made, each, rest in zip(rows.references, references, others, strict=True)
+        ),
+    )
+
+
+def membership(observation: Observation, shadows: Shadows, weights: Weights) -> Estimates:
+    """LiRA and RMIA, forget pictures against reporting non-members: AUROC, and TPR at 1 % FPR where estimable."""
+    forget, reporting = observation[FORGET], observation["reporting"]
+    few = why_no_tpr(len(reporting.ids), FPR)
+    found: Estimates = {}
+    for name, attack in ATTACKS.items():
+        try:
+            scores, why = attack(observation, shadows), ""
+        except Unavailable as error:
+            scores, why = None, str(error)
+        for ending, measure, reason in (
+            ("auroc", weighted_auroc, why),
+            ("tpr_at_1pct_fpr", partial(weighted_tpr, fpr=FPR), why or few),
+        ):
+            values = None
+            if scores is not None and not reason:
+                ours, theirs = np.split(scores, [len(forget.ids)])
+                values = measure(ours, theirs, weights[FORGET], weights["reporting"])
+            found[Key(f"{name}_{ending}", ATTACKED)] = between(values, forget, reporting, reason)
+    return found
+
+
+def method_rows(unlearned: Shadows, retrained: Shadows, forget: Seen, weights: Weights) -> tuple[AuditRow, ...]:
+    """KLoM and forgetting quality of the method, beside what retraining itself has with as many models a side.
+
+    Args:
+        unlearned: N shadows. retrained: 2N of them.
+        forget: the pictures. weights: of these.
+
+    Raises:
+        DataError: the shadows were not asked about these pictures.
+    """
+    ours, all_retrained = (_signals(shadows, forget.ids) for shadows in (unlearned, retrained))
+    models = len(ours)
+    first, second = all_retrained[:models], all_retrained[models : 2 * models]
+    rows = []
+    for key, measure in ((KLOM, klom), (EPSILON, _qualities)):
+        try:
+            found = measure(ours, first, second)
+        except Unavailable as error:
+            rows.append(row_of(key, within(None, forget, str(error)), []))
+            continue
+        value, floor = (within(weighted_mean(v, weights[FORGET]), forget) for v in (found.value, found.floor))
+        rows.append(row_of(key, value, [floor]))
+    return tuple(rows)
+
+
+def _qualities(unlearned: Array, retrained: Array, again: Array) -> BesideFloor:
+    """Points of each picture in the challenge's forgetting quality, which is their mean."""
+    value, floor = (points(epsilons(side, retrained), len(unlearned)) for side in (unlearned, again))
+    return BesideFloor(value, floor, len(unlearned))
+
+
+def _told_apart(
+    observation: Observation,
+    references: Sequence[Observation],
+    *,
+    unlearned: Shadows,
+    retrained: Shadows,
+    weights: Weights,
+) -> tuple[AuditRow, ...]:
+    """AUROC of U-LiRA's scores, forget pictures under this model against the same under references; .5 if alike."""
+    if not references:
+        return ()
+    forget = observation[FORGET]
+    ours, *theirs = (_unlearning_scores(o[FORGET], unlearned, retrained) for o in (observation, *references))
+    drawn = weights[FORGET]
+    values = mean_of([weighted_auroc(ours, other, drawn, drawn) for other in theirs])
+    even = Estimate(np.full_like(values, EVEN), len(forget.ids), None)
+    return (row_of(U_LIRA_AUROC, within(values, forget), [even]),)
+
+
+def _unlearning_scores(forget: Seen, unlearned: Shadows, retrained: Shadows) -> Array:
+    ours, theirs = (_signals(shadows, forget.ids) for shadows in (unlearned, retrained))
+    return u_lira(_odds(forget).mean(1), ours, theirs, variance=_variance(len(ours)))
+
+
+def _lira(attack: Callable[..., Array], observation: Observation, shadows: Shadows) -> Array:
+    asked = _asked(observation)
+    at = _at(shadows, np.concatenate([seen.ids for seen in asked]))
+    target = np.concatenate([_odds(seen).mean(1) for seen in asked])
+    # with halves, each picture is in about every second shadow
+    variance = _variance(len(shadows.scaled) // 2)
+    return attack(target, shadows.scaled_confidence[:, at], shadows.inside[:, at], variance=variance)
+
+
+def _rmia(observation: Observation, shadows: Shadows) -> Array:
+    """With `a` tuned on the first shadow, whose training set is known, against the others."""
+    asked, tuning = _asked(observation), observation["tuning"]
+    at, at_z = _at(shadows, np.concatenate([seen.ids for seen in asked])), _at(shadows, tuning.ids)
+    known, inside = shadows.confidence, shadows.inside[:, at]
+    paired = Population(known[0, at_z], known[1:, at_z])
+    a = tuned_a(known[0, at], inside[0], known[1:, at], inside[1:], paired)
+    target = np.concatenate([_confidence(seen) for seen in asked])
+    population = Population(_confidence(tuning), known[:, at_z])
+    return rmia_offline(target, known[:, at], inside, population, a=a)
+
+
+ATTACKS: Mapping[str, Callable[[Observation, Shadows], Array]] = {
+    "lira": partial(_lira, lira_online),
+    "lira_offline": partial(_lira, lira_offline),
+    "rmia": _rmia,
+}
+
+
+def _asked(observation: Observation) -> tuple[Seen, Seen]:
+    return observation[FORGET], observation["reporting"]
+
+
+def _variance(models: int) -> Variance:
+    return "fixed" if models < FEW else "per-example"
+
+
+def _odds(seen: Seen) -> Array:
+    return log_odds(seen.logits, seen.labels, seen.spec.sizes)
+
+
+def _confidence(seen: Seen) -> Array:
+    return np.asarray(np.exp(-np.logaddexp(np.float32(0), -_odds(seen))).mean(1))
+
+
+def _signals(shadows: Shadows, ids: Array) -> Array:
+    return shadows.scaled_confidence[:, _at(shadows, ids)]
+
+
+def _at(shadows: Shadows, ids: Array) -> Array:
+    """Columns of these pictures among those that the shadows were asked about."""
+    place = {name: number for number, name in enumerate(shadows.ids.tolist())}
+    found = [place.get(name, -1) for name in ids.tolist()]
+    if -1 in found:
+        raise DataError("shadows", expected="shadows that were asked about every picture", came="some that were not")
+    return np.array(found, dtype=np.int64)
