@@ -24,7 +24,9 @@ from expunge.types import AuditRow
 Key = tuple[str, str]
 
 DASH = "\N{EM DASH}"
-REMEMBERS = frozenset({"mia_auroc", "mia_accuracy", "forgetting_score", "nomus", "tpr_at_1pct_fpr", "loss_gap"})
+REMEMBERS = frozenset(
+    {"mia_auroc", "mia_relative_auroc", "mia_accuracy", "forgetting_score", "nomus", "tpr_at_1pct_fpr", "loss_gap"}
+)
 GROUPS = (
     ("forgets", "Does it still remember the erased pictures?"),
     ("gap", "How far are its answers from a retrained model's?"),
