@@ -33,6 +33,7 @@ FACES = "perturbed"  # the figure that shows pictures of people
 BESIDE = ("losses", "overshoot")  # figures that are always drawn with it
 MARK, EMBEDDED = '<meta name="generator" content="expunge">', "data:image/"
 AGAIN = "made again when it is needed"
+WITHOUT = "if it is needed, write it without them first"
 YOURS = "not written by expunge: remove it, or what is in it of them"
 RECORD = "ledger and attestation know the run by it; it goes when you delete the run directory"
 OPENING = "proves to a person that their picture was erased; delete it when nobody may ask any more"
@@ -144,14 +145,14 @@ def pages(finds: Finds) -> None:
     for path in finds.unclaimed:
         if path.suffix in (".svg", ".png") and path.stem == FACES:
             if all(path.with_stem(other).exists() for other in BESIDE):
-                finds.add(path, "figure with faces", "pictures of people", "delete", AGAIN)
+                finds.add(path, "figure with faces", "pictures of people", "delete", WITHOUT)
         elif path.suffix == ".html" or path.name == NUMBERS:
             text = path.read_text(encoding="utf-8", errors="replace")
             ours = MARK in text or path.name in (PAGE, NUMBERS)
             if ours and EMBEDDED in text:
-                finds.add(path, "report with faces", "pictures of people", "delete", "draw it again without faces")
+                finds.add(path, "report with faces", "pictures of people", "delete", WITHOUT)
             elif ours and (named := finds.scope.names.in_text(text)):
-                finds.add(path, "report with names", f"names {len(named)} of them", "delete", "make it again without")
+                finds.add(path, "report with names", f"names {len(named)} of them", "delete", WITHOUT)
 
 
 def lists(finds: Finds) -> None:
