@@ -109,7 +109,10 @@ def test_two_guesses_of_two_classes_are_not_estimable() -> None:
 def test_every_row_is_registered_and_every_audit_appears() -> None:
     found = audit(seen(0), seen(1), [seen(10), seen(11)], untrained=seen(50), draws=60)
     rows = [r for part in (found.rows_before, found.rows_after, *found.rows_reference) for r in part]
-    assert {r.name for r in rows} == set(AUDITS) == {d["name"] for d in describe_audits()}
+    assert list(AUDITS) == [d["name"] for d in describe_audits()]
+    # the others train models or look inside them, and are measured where asked for
+    asked_for = ("lira", "rmia", "u_lira", "klom", "epsilon", "relearn", "residue", "collapse")
+    assert {r.name for r in rows} == {name for name in AUDITS if not name.startswith(asked_for)}
     assert all((r.unit, r.direction) == (AUDITS[r.name].unit, AUDITS[r.name].direction) for r in rows)
 
 

@@ -21,7 +21,7 @@ from expunge.audits.registry import ATTACKS
 from expunge.audits.resampling import Weights, evenly, owners_of
 from expunge.audits.statistics import ATTACKED, FPR, Estimate, Estimates, Key, between
 from expunge.errors import Unavailable
-from expunge.functional.attacks.curves import why_no_tpr
+from expunge.functional.attacks.curves import tpr_at_fpr, why_no_tpr
 from expunge.functional.attacks.geometry import centre_distance, gradient_norm
 from expunge.functional.attacks.signals import membership_scores
 from expunge.functional.probes import held_out_scores
@@ -31,6 +31,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LOSS, SVM = "loss", "svc"
 STRONGEST = Key("attack_gap", ATTACKED)
 MOST = 500  # pictures a side for the support vector machine, whose time grows with their square
+FPRS = tuple(round(float(10**e), 9) for e in np.linspace(-4, 0, 41))  # ten a decade
 NO_FEATURES = "not estimable: the model's features were not looked at"
 
 
@@ -81,6 +82,51 @@ def population(scores: Mapping[str, Scores], weights: Weights) -> Estimates:
             attack, weights, partial(weighted_tpr, fpr=FPR), few
         )
     return found
+
+
+@dataclass(frozen=True)
+class RocCurves:
+    """What every attack on single pictures trades, for drawing on logarithmic axes.
+
+    Args:
+        fpr: false positive rates, rising.
+        curves: one for every attack and model.
+    """
+
+    fpr: tuple[float, ...]
+    curves: tuple[RocPoints, ...]
+
+
+@dataclass(frozen=True)
+class RocPoints:
+    """One curve: `tpr` at each of the rates; None where too few false positives are expected there to say."""
+
+    attack: str
+    model: str
+    tpr: tuple[float | None, ...]
+
+
+def roc_curves(models: Mapping[str, Mapping[str, Scores]]) -> RocCurves:
+    """The curves of all attacks that could be made, by model: `before`, `after`, `reference-1` ..."""
+    return RocCurves(
+        FPRS,
+        tuple(
+            RocPoints(attack, model, _points(of.members, of.others))
+            for model, scores in models.items()
+            for attack, of in scores.items()
+            if of.members is not None and of.others is not None
+        ),
+    )
+
+
+def _points(members: Array, others: Array) -> tuple[float | None, ...]:
+    found: list[float | None] = []
+    for fpr in FPRS:
+        try:
+            found.append(round(tpr_at_fpr(members, others, fpr=fpr), 6))
+        except Unavailable:
+            found.append(None)
+    return tuple(found)
 
 
 def strongest(ours: Estimates, references: Sequence[Estimates]) -> Estimate:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from expunge.audits.breakdown import GroupRows, Groups, People, by_group, people
 from expunge.audits.observe import Observation
-from expunge.audits.population import STRONGEST, attack_scores, population, strongest
+from expunge.audits.population import STRONGEST, RocCurves, attack_scores, population, roc_curves, strongest
 from expunge.audits.resampling import Weights, caveats, check_comparable, resampling
 from expunge.audits.rows import row_of
 from expunge.audits.spread import ReferenceSpread, reference_spread
@@ -61,6 +62,9 @@ class AuditReport:
         rows_floor: distance of every pair of references.
         notes: sentences on what cannot be said.
         spread: lowest and highest value among the references; empty for fewer than two.
+        curves: ROC curves of all attacks on single pictures, for all models.
+        people: the loss attack person by person.
+        groups: the loss attack by label, and by any other column that was handed in.
     """
 
     rows_before: tuple[AuditRow, ...]
@@ -69,6 +73,9 @@ class AuditReport:
     rows_floor: tuple[AuditRow, ...]
     notes: tuple[str, ...]
     spread: tuple[ReferenceSpread, ...] = ()
+    curves: RocCurves | None = None
+    people: People | None = None
+    groups: tuple[GroupRows, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; equal inputs give equal values, digit by digit."""
@@ -92,6 +99,7 @@ def audit(
     references: Sequence[Observation],
     *,
     untrained: Observation | None = None,
+    groups: Groups | None = None,
     seed: int = 0,
     draws: int = 1000,
 ) -> AuditReport:
@@ -102,6 +110,8 @@ def audit(
         after: of the audited model.
         references: of retrained models; may be empty, and then it is said what cannot be.
         untrained: of a freshly initialised model of the same architecture, or None where there is none to be had.
+        groups: columns beside the labels by which the attack is broken down: for each, the value of every forget and
+            of every reporting picture.
         seed: of the bootstrap.
         draws: bootstrap resamples of subjects (else of pictures).
 
@@ -110,27 +120,36 @@ def audit(
     """
     check_comparable([after, *references, *(other for other in (before, untrained) if other is not None)])
     weights = resampling(after, draws=draws, seed=seed)
+    named = [f"reference-{i}" for i in range(1, len(references) + 1)]
+    models = ({} if before is None else {"before": before}) | {
+        "after": after,
+        **dict(zip(named, references, strict=True)),
+    }
+    scores = {name: attack_scores(observation) for name, observation in models.items()}
 
-    def measure(observation: Observation) -> Estimates:
-        alone = estimates(observation, weights) | population(attack_scores(observation), weights)
-        return alone | ignorance(observation, untrained, weights)
+    def measure(name: str) -> Estimates:
+        alone = estimates(models[name], weights) | population(scores[name], weights)
+        return alone | ignorance(models[name], untrained, weights)
 
-    measured = [measure(reference) for reference in references]
+    measured = [measure(name) for name in named]
     floor = floor_divergences(references, weights) if len(references) > 1 else {}
 
-    def rows(observation: Observation) -> tuple[AuditRow, ...]:
-        return _rows(measure(observation), measured, _beside(observation, references, weights), floor)
+    def rows(name: str) -> tuple[AuditRow, ...]:
+        return _rows(measure(name), measured, _beside(models[name], references, weights), floor)
 
     notes: tuple[str, ...] = (NO_REFERENCE,) if not references else (ONE_REFERENCE,) if len(references) == 1 else ()
     notes += (NO_UNTRAINED,) if untrained is None else ()
     beside = _reference_rows(references, measured, weights)
     return AuditReport(
-        rows_before=() if before is None else rows(before),
-        rows_after=rows(after),
+        rows_before=() if before is None else rows("before"),
+        rows_after=rows("after"),
         rows_reference=beside,
         rows_floor=_floor_rows(measured),
         notes=(*notes, *caveats(after)),
         spread=reference_spread(beside),
+        curves=roc_curves(scores),
+        people=people(before, after, references, weights, seed=seed),
+        groups=by_group(before, after, references, weights, groups or {}),
     )
 
 

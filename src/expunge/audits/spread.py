@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from expunge.types import AuditRow
 
+BETWEEN = ("distance", "js_divergence", "attack_gap")  # between references, not of one: that is the retrain floor
+
 
 @dataclass(frozen=True)
 class ReferenceSpread:
@@ -29,11 +31,7 @@ def reference_spread(references: Sequence[Sequence[AuditRow]]) -> tuple[Referenc
     """Lowest and highest of every value that is a reference's own; nothing for fewer than two references."""
     made = []
     for first in references[0] if len(references) > 1 else ():
-        if first.name in (
-            "distance",
-            "js_divergence",
-            "attack_gap",
-        ):  # between references, not of one: that is the retrain floor
+        if first.name in BETWEEN:
             continue
         same = [r.value for rows in references for r in rows if (r.name, r.split) == (first.name, first.split)]
         known = [value for value in same if value is not None]

@@ -76,6 +76,24 @@ def weighted_auroc(members: Array, others: Array, member_weights: Array, other_w
     return np.concatenate(found)
 
 
+def weighted_wins(members: Array, others: Array, other_weights: Array) -> Array:
+    """Share of the non-members that each member's score exceeds, ties counting one half: float64 [r, n] in 0..1.
+
+    Its mean over members is `weighted_auroc`. Args as there.
+
+    Example:
+        >>> weighted_wins(np.array([2.0, 1.0]), np.array([1.0, 0.0]), np.ones((1, 2)))
+        array([[1.  , 0.75]])
+    """
+    order = np.argsort(others, kind="stable")
+    below, not_above = (np.searchsorted(others[order], members, side) for side in ("left", "right"))
+    found = []
+    for (theirs,) in _blocks(other_weights):
+        passed = np.pad(np.cumsum(theirs[:, order], axis=1), ((0, 0), (1, 0)))
+        found.append((passed[:, below] + passed[:, not_above]) / (2 * theirs.sum(1, keepdims=True)))
+    return np.concatenate(found)
+
+
 def weighted_tpr(members: Array, others: Array, member_weights: Array, other_weights: Array, *, fpr: float) -> Array:
     """Share of members above the lowest threshold that at most `fpr` of the non-members exceed: float64 [r].
 

@@ -1,0 +1,203 @@
+"""The loss attack person by person and group by group: a mean can hide somebody who is still remembered.
+
+Observations and weights flow in, rows flow out. People are numbered from the most exposed on, never named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from expunge.audits.observe import Observation, Seen
+from expunge.audits.resampling import Weights
+from expunge.audits.rows import row_of
+from expunge.audits.statistics import ATTACKED, Estimate, Key, between
+from expunge.functional.seeding import derive_seed
+from expunge.functional.stats import mean_of, weighted_auroc, weighted_wins
+from expunge.types import AuditRow, Split
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Groups = Mapping[str, Mapping[Split, Array]]
+NAME = "mia_auroc"
+PERSON = "person-vs-reporting"
+ENOUGH = 4  # pictures of one person; with fewer, chance decides who is worst off
+DRAWS = 200
+NOBODY = "Nobody knows who is on the pictures, so nothing is said person by person."
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """The attack on one group of pictures, of forgotten people against non-members.
+
+    Args:
+        column, group: which pictures, e.g. `age` and `young`; `person` and a number for one person.
+        before: of the model before unlearning, or None where it was not given.
+        after: of the audited model.
+    """
+
+    column: str
+    group: str
+    before: AuditRow | None
+    after: AuditRow
+
+
+@dataclass(frozen=True)
+class WorstOff:
+    """The person of whom most is left beside what a retrained model shows, among those with enough pictures.
+
+    Args:
+        person: number of the line among the people.
+        pictures: how many they have.
+        excess: AUROC minus the mean of the references'.
+        expected: the same for each reference beside the others, mean over references: somebody is always worst off.
+            None with fewer than two references.
+        people: how many were compared.
+    """
+
+    person: int
+    pictures: int
+    excess: float
+    expected: float | None
+    people: int
+
+
+@dataclass(frozen=True)
+class People:
+    """Every forgotten person, the most exposed first.
+
+    Args:
+        rows: one a person; their `n` counts that person's pictures, and intervals come from resampling these and the
+            non-members.
+        worst: who is worst off; None without references or without anybody of enough pictures.
+        note: how to read it.
+    """
+
+    rows: tuple[GroupRows, ...]
+    worst: WorstOff | None
+    note: str
+
+
+def people(
+    before: Observation | None, after: Observation, references: Sequence[Observation], weights: Weights, *, seed: int
+) -> People:
+    """The loss attack on each forgotten person's pictures against all non-members.
+
+    Args:
+        before, after, references: as in `audit`.
+        weights: of the non-members.
+        seed: of the draws of each person's pictures.
+    """
+    owners = after["forget"].subjects
+    if owners is None:
+        return People((), None, NOBODY)
+    names, owner = np.unique(owners, return_inverse=True)
+    mine = [np.flatnonzero(owner == i) for i in range(len(names))]
+
+    def each(observation: Observation) -> list[Estimate]:
+        return _each(observation, weights, mine, derive_seed(seed, "people"))
+
+    ours, beside = each(after), [each(reference) for reference in references]
+    first = None if before is None else each(before)
+    excess = _excess(ours, beside) if beside else np.array([_value(one) for one in ours])
+    order = np.argsort(-excess, kind="stable")
+    rows = []
+    for number, i in enumerate(order, start=1):
+        others = [reference[i] for reference in beside]
+        old = None if first is None else row_of(Key(NAME, PERSON), first[i], others)
+        rows.append(GroupRows("person", str(number), old, row_of(Key(NAME, PERSON), ours[i], others)))
+    worst = _worst(excess, order, np.array([len(at) for at in mine]), beside) if beside else None
+    return People(tuple(rows), worst, _note(worst))
+
+
+def by_group(
+    before: Observation | None,
+    after: Observation,
+    references: Sequence[Observation],
+    weights: Weights,
+    groups: Groups,
+) -> tuple[GroupRows, ...]:
+    """The loss attack within every group that has forgotten pictures: labels, and the columns handed in.
+
+    Args:
+        before, after, references, weights: as in `audit`.
+        groups: for every column, the value of each forget and of each reporting picture, in their order.
+    """
+    columns = {**_labels(after), **groups}
+    found = []
+    for column, values in columns.items():
+        for group in np.unique(values["forget"]):
+            at = values["forget"] == group, values["reporting"] == group
+            beside = [_within(reference, weights, at) for reference in references]
+            old = None if before is None else row_of(Key(NAME, ATTACKED), _within(before, weights, at), beside)
+            new = row_of(Key(NAME, ATTACKED), _within(after, weights, at), beside)
+            found.append(GroupRows(column, str(group), old, new))
+    return tuple(found)
+
+
+def _each(observation: Observation, weights: Weights, mine: Sequence[Array], seed: int) -> list[Estimate]:
+    """An estimate for every person; the same pictures are drawn for every model."""
+    drawn = weights["reporting"][: 1 + DRAWS]
+    wins = weighted_wins(-observation["forget"].losses, -observation["reporting"].losses, drawn)
+    made = np.random.default_rng(seed)
+    found = []
+    for at in mine:
+        chosen = at[made.integers(len(at), size=(len(drawn), len(at)))]
+        chosen[0] = at
+        values = np.take_along_axis(wins, chosen, axis=1).mean(1)
+        note = f"only {len(at)} of this person's pictures" if len(at) < ENOUGH else ""
+        found.append(Estimate(values, len(at), None, note))
+    return found
+
+
+def _value(estimate: Estimate) -> float:
+    return np.nan if estimate.values is None else float(estimate.values[0])
+
+
+def _excess(ours: Sequence[Estimate], others: Sequence[Sequence[Estimate]]) -> Array:
+    """AUROC of each person minus the mean of the references'."""
+    return np.array([_value(o) for o in ours]) - mean_of([np.array([_value(o) for o in other]) for other in others])
+
+
+def _worst(excess: Array, order: Array, counts: Array, beside: Sequence[Sequence[Estimate]]) -> WorstOff | None:
+    enough = counts >= ENOUGH
+    if not enough.any():
+        return None
+    number, i = next((number, i) for number, i in enumerate(order, start=1) if enough[i])
+    pairs = [(one, [other for other in beside if other is not one]) for one in beside]
+    found = [_excess(one, others)[enough].max() for one, others in pairs if others]
+    expected = round(float(np.mean(found)), 9) if found else None
+    return WorstOff(number, int(counts[i]), round(float(excess[i]), 9), expected, int(enough.sum()))
+
+
+def _note(worst: WorstOff | None) -> str:
+    if worst is None:
+        return "Who is worst off is not said: it takes a reference, and people with enough pictures."
+    said = (
+        f"The largest of {worst.people} people's excesses is shown, and the largest of many is large by chance alone: "
+        "its interval, which is for one person chosen beforehand, is too narrow for it."
+    )
+    if worst.expected is None:
+        return f"{said} With one reference it is not known how large it would be for a retrained model."
+    return f"{said} For a retrained model beside the other references it is {worst.expected:.3f}."
+
+
+def _labels(observation: Observation) -> dict[str, dict[Split, Array]]:
+    """The class names of every attribute."""
+    forget, reporting = observation["forget"], observation["reporting"]
+    spec = forget.spec
+    sides: dict[Split, Seen] = {"forget": forget, "reporting": reporting}
+    return {
+        name: {split: np.array(spec.classes[i])[seen.labels[:, i]] for split, seen in sides.items()}
+        for i, name in enumerate(spec.names)
+    }
+
+
+def _within(observation: Observation, weights: Weights, at: tuple[Array, Array]) -> Estimate:
+    forget, reporting = observation["forget"].part(at[0]), observation["reporting"].part(at[1])
+    if not len(reporting.ids):
+        return between(None, forget, reporting, "not estimable: no non-member is in this group")
+    drawn = weights["forget"][:, at[0]], weights["reporting"][:, at[1]]
+    return between(weighted_auroc(-forget.losses, -reporting.losses, *drawn), forget, reporting)
