@@ -21,6 +21,7 @@ from expunge.bench.pages import escaped, read_table, table_markdown, write_pages
 from expunge.bench.protocol import Protocol, protocol_names, read_protocol
 from expunge.bench.table import bench_table, fingerprint
 from expunge.cli.main import build
+from expunge.evidence.margins import MARGINS
 from expunge.methods.registry import describe_methods
 
 ROOT = Path(__file__).parents[1]
@@ -108,6 +109,46 @@ def audits() -> str:
         for a in describe_audits()
     ]
     return table(("value", "what it says", "unit", "good is", "source"), rows)
+
+
+def margins() -> str:
+    """One row a margin of the verdict."""
+    rows = [
+        (f"`{m.name}` on {', '.join(m.splits)}", f"{m.margin:g}", f"{m.floor:g}", f"{m.why[0].upper()}{m.why[1:]}.")
+        for m in MARGINS
+    ]
+    return table(("audit", "margin", "floor", "the margin's reason"), rows)
+
+
+def calibration() -> str:
+    """How often each outcome was reached on pairs of retrained models and on originals, and the planted series."""
+    place = RESULTS / "calibration"
+    found = json.loads((place / "verdict.json").read_text())
+    whose = {("reference", True): "retrained", ("reference", False): "retrained, floors derived from them"}
+    rows = [
+        (
+            whose.get((c["kind"], c["fresh"]), "untouched original"),
+            *(str(c[name]) for name in ("people", "pairs", *OUTCOMES, "alarmed")),
+        )
+        for c in sorted(found["counts"], key=lambda c: (c["kind"] == "original", not c["fresh"], c["people"]))
+    ]
+    judged = table(("audited model", "people", "pairs", *OUTCOMES, "over-forgetting alarms"), rows)
+    return f"{judged}\n\n{_planted(json.loads((place / 'half-unlearned.json').read_text())['outcomes'])}"
+
+
+OUTCOMES = ("distinguishable", "inconclusive", "indistinguishable")
+
+
+def _planted(outcomes: list[Card]) -> str:
+    """One row a share of the original: means over series, and the outcomes."""
+    rows = []
+    for kind, share in dict.fromkeys((o["kind"], o["share"]) for o in sorted(outcomes, key=lambda o: o["kind"])):
+        found = [o for o in outcomes if (o["kind"], o["share"]) == (kind, share)]
+        relative, accuracy = (sum(o[name] for o in found) / len(found) for name in ("relative", "accuracy"))
+        told = ", ".join(f"{n} {name}" for name in OUTCOMES if (n := sum(o["overall"] == name for o in found)))
+        rows.append((kind, f"{share:g}", f"{relative:.3f}", f"{accuracy:.3f}", told))
+    head = ("interpolated", "share of the original", "relative attack against the retain set", "accuracy, reporting")
+    return table((*head, "outcomes"), rows)
 
 
 def commands() -> str:
@@ -236,6 +277,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "method pages": method_pages,
     "audits": audits,
+    "margins": margins,
+    "calibration": calibration,
     "commands": commands,
     "measurements": measurements,
     "mufac": mufac,

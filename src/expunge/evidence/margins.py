@@ -1,8 +1,9 @@
 """What counts as close enough to retraining, audit by audit, and why: the table that a verdict is made from.
 
 Margins are a convention, chosen before any verdict was made and below what untouched models show; whoever disagrees
-hands in others. Measures that restate one of these in other words (NoMUS, forgetting score, distance) are not judged
-a second time, and those that say nothing about forgetting (calibration, likeness to an untrained network) not at all.
+hands in others. Measures that restate one of these in other words (NoMUS, forgetting score, attacks on other readings
+of the same answer) are not judged a second time; those that say nothing about forgetting (calibration, likeness to an
+untrained network), or something about a method and not about one model (KLoM, epsilon), are not judged at all.
 """
 
 from __future__ import annotations
@@ -36,6 +37,15 @@ REMEMBERS = "It still remembers erased pictures."
 OVERDONE = "It is conspicuously bad on erased pictures (over-forgetting), which gives away who was erased."
 UNLIKE = "Its answers differ from a retrained model's."
 
+ATTACKED = "forget-vs-reporting"
+THREE = "three right guesses in a hundred beyond what retraining leaves to an attacker"
+FIVE = "five right guesses in a hundred for an attacker who holds a retrained model, which no real one does"
+
+
+def _attack(name: str, splits: tuple[str, ...], margin: float, floor: float, why: str) -> Margin:
+    return Margin(name, splits, margin, floor, why, above=REMEMBERS, below=OVERDONE)
+
+
 MARGINS: tuple[Margin, ...] = (
     Margin(
         "accuracy",
@@ -55,33 +65,13 @@ MARGINS: tuple[Margin, ...] = (
         above="It is better at its task than a retrained model, as one is that was trained on more or for longer.",
         below="It lost skill at its task.",
     ),
-    Margin(
-        "mia_auroc",
-        ("forget-vs-reporting",),
-        margin=0.03,
-        floor=0.005,
-        why="the attacker gains at most three right guesses in a hundred over what retraining leaves them",
-        above=REMEMBERS,
-        below=OVERDONE,
-    ),
-    Margin(
-        "mia_relative_auroc",
-        ("forget-vs-reporting", "forget-vs-retain"),
-        margin=0.05,
-        floor=0.0075,
-        why="five right guesses in a hundred for an attacker who holds a retrained model, which no real one does",
-        above=REMEMBERS,
-        below=OVERDONE,
-    ),
-    Margin(
-        "tpr_at_1pct_fpr",
-        ("forget-vs-reporting",),
-        margin=0.03,
-        floor=0.01,
-        why="three more people in a hundred recognised by an attacker who hardly ever accuses wrongly",
-        above=REMEMBERS,
-        below=OVERDONE,
-    ),
+    _attack("mia_auroc", (ATTACKED,), 0.03, 0.005, THREE),
+    _attack("mia_relative_auroc", (ATTACKED, "forget-vs-retain"), 0.05, 0.0075, FIVE),
+    _attack("tpr_at_1pct_fpr", (ATTACKED,), 0.03, 0.01, "three more pictures in a hundred recognised"),
+    # of the attacks by shadow models the floors are those of the same attacks without; nobody retrained for them
+    _attack("lira_auroc", (ATTACKED,), 0.03, 0.005, THREE),
+    _attack("rmia_auroc", (ATTACKED,), 0.03, 0.005, THREE),
+    _attack("u_lira_auroc", ("forget",), 0.05, 0.0075, FIVE),
     Margin(
         "js_divergence",
         ("forget",),
