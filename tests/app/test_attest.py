@@ -130,6 +130,30 @@ def test_a_run_is_attested_once(attested: Attested) -> None:
     assert attested.openings.read_bytes() == before
 
 
+def test_openings_that_nobody_signed_yet_are_signed(attested: Attested, tmp_path: Path) -> None:
+    """Somebody was killed in between; the nonces may be in the hands of people on the pictures already."""
+    run = tmp_path / "run"
+    shutil.copytree(attested.run, run, ignore=shutil.ignore_patterns("attestation.json"))
+    attest_run(AttestSettings(run, attested.key, request_id="R-7"), desk=Silent(), clock=clock)
+    assert (run / "attestation.json").read_bytes() == attested.attestation.read_bytes()
+    assert (run / "openings.json").read_bytes() == attested.openings.read_bytes()
+
+
+@pytest.mark.parametrize("fault", ["one less", "another nonce", "of somebody else"])
+def test_openings_of_other_pictures_are_not_signed(attested: Attested, tmp_path: Path, fault: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(attested.run, run, ignore=shutil.ignore_patterns("attestation.json"))
+    found = json.loads((run / "openings.json").read_text())
+    first = found["openings"][0]
+    if fault == "one less":
+        found["openings"] = found["openings"][1:]
+    else:
+        first.update({"nonce": "0" * 64} if fault == "another nonce" else {"picture": "stranger"})
+    (run / "openings.json").write_bytes(canonical(found) + b"\n")
+    with pytest.raises(RunDirectoryError, match="openings of this run"):
+        attest_run(AttestSettings(run, attested.key), desk=Silent(), clock=clock)
+
+
 def test_changed_inputs_are_not_attested(bench: Workbench, attested: Attested, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(attested.run, run, ignore=shutil.ignore_patterns("attestation.json", "openings.json"))
@@ -152,6 +176,16 @@ def test_changed_inputs_are_not_attested(bench: Workbench, attested: Attested, t
 
 def test_a_replay_gives_the_same_files(attested: Attested) -> None:
     assert attested.verify(replay=attested.run)["proved"] == ["signature", "replay"]
+
+
+def test_a_replay_does_without_references_which_only_the_card_tells_of(attested: Attested, tmp_path: Path) -> None:
+    run = erase_files(attested.bench.erase(tmp_path / "run", reference=str(attested.bench.reference)), desk=Silent())
+    attest_run(AttestSettings(run, attested.key), desk=Silent(), clock=clock)
+    changes = {"attestation": run / "attestation.json", "model": run, "replay": run}
+    assert attested.verify(**changes)["proved"] == ["signature", "model", "replay"]
+    (run / "model" / "README.md").write_text("better than it is")
+    with pytest.raises(InputError, match=r"README\.md"):
+        attested.verify(**changes)
 
 
 def test_a_replay_that_gives_others_is_told(attested: Attested, monkeypatch: pytest.MonkeyPatch) -> None:

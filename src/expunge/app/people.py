@@ -78,7 +78,6 @@ def request_facts(resolution: Resolution, fields: Mapping[str, Any], *, names: b
         "single pictures asked for": found.pictures,
         **file,
         "near copies under the same name": asked["near_copies"],
-        "fingerprint of the request (SHA-256)": fields["frozen"]["inputs"]["request"],
     }
 
 

@@ -19,7 +19,7 @@ from expunge.evidence.report import (
     render_report,
     report_html,
 )
-from tests.evidence.report.pages import HOSTILE, Page, finished, leaks, row, rows, spoiled, told
+from tests.evidence.report.pages import HOSTILE, VERDICT, Page, finished, leaks, row, rows, spoiled, told
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,7 @@ def good() -> ReportData:
 PLANTED = ("<script></script>", "<img src='http://a.b/c'>", "<p onclick='x()'>", "<style>a{b:url(//c.d)}</style>")
 ALERTS = {
     "unchanged": ({"changed": False}, re.compile(r"nothing was erased", re.I)),
+    "alarm": ({"verdict": VERDICT}, re.compile(r"alarm", re.I)),
     "budget": ({"budget_hit": "max_seconds"}, re.compile(r"budget", re.I)),
     "no-reference": ({"rows_references": (), "rows_floor": (), "reference": None}, re.compile(r"no retrained", re.I)),
 }

@@ -10,6 +10,7 @@ from typing import Literal
 
 from expunge.evidence.report.data import ReportData
 from expunge.evidence.report.findings import waiting
+from expunge.evidence.report.judged import judged
 from expunge.evidence.report.words import counted
 
 BUDGETS = {"max_seconds": "time", "max_steps": "steps"}
@@ -33,7 +34,7 @@ class Alert:
 
 def alerts(data: ReportData) -> tuple[Alert, ...]:
     """The boxes that are due, gravest first."""
-    due = (_unchanged(data), _budget(data), _no_reference(data), _review(data))
+    due = (_unchanged(data), _alarm(data), _budget(data), _no_reference(data), _review(data))
     return tuple(alert for alert in due if alert is not None)
 
 
@@ -47,6 +48,19 @@ def _unchanged(data: ReportData) -> Alert | None:
         f"The method {data.method} did not change a single weight: the model that came out is the model that went in. "
         "Every number below describes the original model.",
         "Do not put this model into service as an answer to the request. Choose stronger settings or another method.",
+    )
+
+
+def _alarm(data: ReportData) -> Alert | None:
+    verdict = judged(data.verdict, data.descriptions)
+    if verdict is None or not verdict.alarms:
+        return None
+    return Alert(
+        "alarm",
+        "warning",
+        "The audits raise an alarm",
+        " ".join(verdict.alarms),
+        "Read the verdict below before relying on this model.",
     )
 
 

@@ -18,7 +18,7 @@ ATTACK = ("mia_auroc", "forget-vs-reporting")
 TASK = ("accuracy", "reporting")
 NOT_CLAIMED = (
     "That the pictures are removed with a mathematical guarantee (certified (ε, δ) removal).",
-    "That any law is complied with. That is for a lawyer to judge; this report is evidence, not a verdict.",
+    "That any law is complied with. That is for a lawyer to judge; this report is evidence, not a legal opinion.",
     "That an attack which was not run here would fail.",
     "That pictures of these people which bear no label, or another name, were found.",
 )

@@ -20,7 +20,7 @@ from expunge.evidence.report.headline import headline
 from expunge.evidence.report.judged import NONE_MADE, judged
 from expunge.evidence.report.pictures import AMPLIFY, shown_pairs, why_hidden
 from expunge.evidence.report.tables import comparison, descriptions_of
-from expunge.evidence.report.words import counted, flat, spoken_time
+from expunge.evidence.report.words import counted, flat, sentence, spoken_time
 
 NUMBERED = (
     "People and pictures are numbered on this page; which are meant, metrics.json and the request tell those who may "
@@ -70,7 +70,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(spoken_time=spoken_time, counted=counted)
+    found.filters.update(spoken_time=spoken_time, counted=counted, sentence=sentence)
     return found
 
 

@@ -32,6 +32,11 @@ WORDINGS: Mapping[str, Wording] = {
         "Chance that an attacker, shown one erased and one never-seen picture, picks the erased one by its lower loss "
         "(AUROC; 0.5 is guessing).",
     ),
+    "mia_relative_auroc": Wording(
+        "Membership attack beside a retrained model",
+        "Chance that the model's loss lies further below a retrained model's on an erased picture than on another one "
+        "(AUROC; 0.5 where the model was retrained itself).",
+    ),
     "mia_accuracy": Wording(
         "Membership attack: right guesses",
         "Share of pictures that an attacker sorts correctly into erased and never seen (0.5 is guessing).",
@@ -64,6 +69,7 @@ SPLIT_WORDS: Mapping[str, str] = {
     "tuning": "never seen, used for steering",
     "reporting": "never seen, used only here",
     "forget-vs-reporting": "erased against never seen",
+    "forget-vs-retain": "erased against staying",
     "forget-vs-tuning": "erased against never seen (steering)",
 }
 
@@ -124,6 +130,17 @@ def counted(n: int, singular: str, plural: str = "") -> str:
         ('1 picture', '1,200 people')
     """
     return f"{n:,} {singular if n == 1 else plural or singular + 's'}"
+
+
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter; names of settings in it lose their quotes.
+
+    Example:
+        >>> sentence("a pass over `batch_size` pictures.")
+        'A pass over batch_size pictures.'
+    """
+    plain = text.replace("`", "")
+    return plain[:1].upper() + plain[1:]
 
 
 def sample(row: AuditRow) -> str:
