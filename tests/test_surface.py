@@ -11,6 +11,7 @@ SURFACE = {
     "ErasureResult": None,
     "ExpungeError": None,
     "Run": ["path", "job", "metrics", "factory"],
+    "assert_not_erased": ["data", "ledger", "key"],
     "audit": [
         *("model", "data", "request", "original", "references", "columns", "preprocessing", "head", "near_copies"),
         *("seed", "engine", "desk"),

@@ -59,8 +59,8 @@ def test_flags_override_the_file_and_settings_add_up() -> None:
         ({"engine": 3}, "engine: expected a mapping of fields, came 3"),
         (
             {"request.person": "x"},
-            "request.person: expected one of the fields subjects, pictures, file, near_copies, "
-            "came the unknown name 'person'",
+            "request.person: expected one of the fields subjects, pictures, file, near_copies, erased_subjects, "
+            "erased_pictures, came the unknown name 'person'",
         ),
     ],
 )

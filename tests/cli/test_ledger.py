@@ -3,72 +3,23 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
-import signal
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from expunge.app import erase as erase_module
-from expunge.app import ledgered
 from expunge.app.keys import KeyFolder
-from expunge.app.ledger import Books
 from expunge.app.recording import run_sha256
 from expunge.cli.main import main
 from expunge.errors import InputError, RequestError
 from expunge.evidence.ledger.deadlines import due_date, extended_due
 from expunge.evidence.ledger.pseudonyms import read_keys
 from tests.app.workbench import Workbench
+from tests.cli.ledgerdesk import Desk, add, erase, killed_at
 
 TODAY = datetime.now(UTC).date()
-
-
-class Desk:
-    """The command line at one ledger."""
-
-    def __init__(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.place, self.capsys = place, capsys
-        self.ledger, self.key = place / "books" / "ledger.db", place / "keys" / "ledger.key"
-        self.key.parent.mkdir()
-
-    @property
-    def books(self) -> Books:
-        return Books(str(self.ledger), self.key)
-
-    @property
-    def where(self) -> list[str]:
-        return ["--ledger", str(self.ledger), "--pseudonym-key", str(self.key)]
-
-    def __call__(self, *words: str, code: int = 0, ledger: bool = True) -> dict[str, Any]:
-        """Run a command; its answer."""
-        self.capsys.readouterr()
-        told = main([*(["ledger"] if ledger else []), *words, *self.where, "--json"])
-        (line,) = self.capsys.readouterr().out.splitlines()
-        answer = dict(json.loads(line))
-        assert told == answer["exit"] == code, answer
-        return answer
-
-    def text(self, *words: str) -> str:
-        self.capsys.readouterr()
-        assert main(["ledger", *words, *self.where]) == 0
-        return self.capsys.readouterr().out
-
-
-@pytest.fixture
-def empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, capsys)
-
-
-@pytest.fixture
-def desk(empty: Desk) -> Desk:
-    empty("migrate")
-    empty("key", "new")
-    return empty
 
 
 def test_a_request_from_receipt_to_answer(desk: Desk) -> None:
@@ -227,22 +178,6 @@ def test_a_lost_key_is_noticed(desk: Desk) -> None:
     assert {item["state"] for item in desk("key", "list")["items"]} == {"current", "missing"}
 
 
-@pytest.fixture
-def people(bench: Workbench) -> list[str]:
-    return bench.request.read_text().split()[1:]
-
-
-def erase(bench: Workbench, out: Path, who: list[str], number: int, *more: str) -> list[str]:
-    names = [word for name in who for word in ("--forget-subject", name)]
-    method = ["--method", "finetune", "--set", "epochs=1", "--set", "batch_size=16", "--precision", "fp32"]
-    model = ["--model", str(bench.original), "--near-copies", "ignore"]
-    return ["erase", *bench.flags, *model, *names, *method, "--out", str(out), "--request-id", str(number), *more]
-
-
-def add(desk: Desk, who: list[str]) -> None:
-    desk("add", *(word for name in who for word in ("--forget-subject", name)))
-
-
 def test_an_erasure_and_its_lineage(desk: Desk, bench: Workbench, people: list[str], tmp_path: Path) -> None:
     add(desk, people[:2])
     add(desk, people[2:3])
@@ -318,23 +253,6 @@ def test_a_ledger_without_a_request_is_half_a_thing(desk: Desk, bench: Workbench
     words = erase(bench, tmp_path / "run", ["x"], 1)
     at = words.index("--request-id")
     assert "--request-id" in desk(*words[:at], *words[at + 2 :], code=2, ledger=False)["error"]
-
-
-def killed_at(name: str, desk: Desk, words: list[str]) -> None:
-    """Run a command in a process of its own that dies where it would call `name` of the erasure."""
-
-    def die(*_: Any, **__: Any) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def work() -> None:
-        module = {"run_body": ledgered, "write_results": erase_module}[name]
-        setattr(module, name, die)
-        main([*words, *desk.where])
-
-    process = multiprocessing.get_context("fork").Process(target=work)
-    process.start()
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL
 
 
 def test_a_crash_between_run_and_entry_is_repaired_once(

@@ -111,6 +111,13 @@ def finished(run: int, requests: list[int], before: int, after: int, **other: An
     return {**body, **models, **other}
 
 
+def drift(run: int, before: str = "0.8", after: str = "0.79", forget: int = 5, retain: int = 95) -> dict[str, Any]:
+    """The body of what an erase run cost."""
+    accuracies = {"tuning_before": before, "tuning_after": after}
+    limits = {"limit_accuracy_lost": "0.02", "limit_share_erased": "0.1"}
+    return {"run": digest(run), **accuracies, "forget": forget, "retain": retain, **limits}
+
+
 def opened(address: str) -> Ledger:
     """The ledger at an address, made if need be."""
     make_ledger(address)
@@ -128,6 +135,7 @@ def fill(ledger: Ledger) -> None:
         writer.append("run-began", {"request": 1, "job": KEY.pseudonym("job", "1"), **began})
         writer.append("run-finished", finished(1, [1], 11, 12))
         writer.append("attested", {"run": digest(1), "attestation": digest(7)})
+        writer.append("drift-measured", drift(1))
         writer.append("request-closed", {"request": 1, "reason": ""})
         writer.append("already-erased", {"request": 3, "runs": [digest(1)]})
         removed = [{"what": "cache/faces", "sha256": digest(5)}]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from expunge.data.published import published_columns
 from expunge.engine.settings import EngineSettings
+from expunge.evidence.drift import DriftLimits
 from expunge.types import Augmentation, Optimizer, TrainRecipe
 
 
@@ -128,6 +129,13 @@ class RequestJob(Part):
     ] = "ask"
 
     @property
+    erased_subjects: Annotated[
+        tuple[Name, ...],
+        Flag("--erased-subject", "Name of a subject erased before: nothing learns from its pictures; repeatable."),
+    ] = ()
+    erased_pictures: Annotated[
+        tuple[Name, ...], Flag("--erased-picture", "Id of a picture erased before: the same; repeatable.")
+    ] = ()
     def empty(self) -> bool:
         """Nothing is asked for."""
         return not (self.subjects or self.pictures or self.file)
@@ -230,6 +238,21 @@ class ReferenceJob(Part):
 
 class Frozen(Part):
     """What was decided or found when a run began; a resumed run must find the same."""
+class DriftJob(Part):
+    """When a line of unlearned models is to be trained anew; only a ledger looks at it."""
+
+    accuracy_lost: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Flag("--retrain-at-loss", "Say when to retrain: tuning accuracy lost since the last training, as a share."),
+    ] = DriftLimits.accuracy_lost
+    share_erased: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Flag("--retrain-at-share", "The same: share of the training pictures erased since the last training."),
+    ] = DriftLimits.share_erased
+
+
 
     expunge: str
     versions: dict[str, str]
@@ -296,6 +319,7 @@ class EraseJob(ComputeJob):
     reference: Reference = ReferenceJob()
     show_faces: Annotated[bool, Flag("--show-faces", "Put pictures of people into the report.")] = False
 
+    drift: DriftJob = DriftJob()
     @field_validator("reference", mode="before")
     @classmethod
     def _read_reference(cls, raw: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from expunge.app.keys import Clock, now, passphrase_of
 from expunge.app.ledgerkeys import drop, key_cards, keys_of
-from expunge.app.ledgerviews import event_card, items_of, model_card, request_card, run_card
+from expunge.app.ledgerviews import event_card, items_of, model_card, overdrawn, request_card, run_card
 from expunge.app.recording import enter_run, repair, run_body
 from expunge.data.requests import ErasureRequest
 from expunge.errors import InputError, RequestError
@@ -140,6 +140,11 @@ class Books:
         )
 
     def head(self, out: Path | None = None, key: Path | None = None, passphrase: Path | None = None) -> dict[str, Any]:
+    def to_retrain(self) -> list[dict[str, Any]]:
+        """Models at the end of their lines that drifted so far that they should be trained anew."""
+        with self.open().reading() as view:
+            return overdrawn(view.register())
+
         """Number and hash of the last event; signed into a file, if there is a key.
 
         Raises:

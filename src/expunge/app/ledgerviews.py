@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from expunge.evidence.ledger.events import Event
+from expunge.evidence.ledger.lineage import drift_of, last_models
 from expunge.evidence.ledger.register import FinishedRun, Register, Request
 
 KINDS = ("requests", "runs", "models")
@@ -47,7 +48,8 @@ def request_card(request: Request, today: date) -> dict[str, Any]:
 
 def run_card(run: FinishedRun) -> dict[str, Any]:
     """A run."""
-    return {**vars(run), "requests": list(run.requests), "before": list(run.before)}
+    card = {name: value for name, value in vars(run).items() if name != "measured"}
+    return {**card, "requests": list(run.requests), "before": list(run.before)}
 
 
 def model_cards(register: Register) -> Iterator[dict[str, Any]]:
@@ -69,7 +71,20 @@ def model_card(register: Register, model: str) -> dict[str, Any]:
         "method": made[0].method or made[0].kind if made else "",
         "from": sorted({parent for run in made for parent in run.before}),
         "requests": sorted({number for run in made for number in run.requests}),
+        "drift": drift_card(register, model),
     }
+
+
+def drift_card(register: Register, model: str) -> dict[str, Any] | None:
+    """How far a model is from its last training, and why to train anew; None where nobody measured."""
+    drift = drift_of(register, model)
+    return None if drift is None else {**vars(drift), "reasons": list(drift.reasons), "retrain": drift.retrain}
+
+
+def overdrawn(register: Register) -> list[dict[str, Any]]:
+    """The last models of all lines that should be trained anew."""
+    cards = [model_card(register, model) for model in last_models(register)]
+    return [card for card in cards if card["drift"] is not None and card["drift"]["retrain"]]
 
 
 def event_card(event: Event) -> dict[str, Any]:

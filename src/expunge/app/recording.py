@@ -15,7 +15,7 @@ from expunge.app.attest import ATTESTATION
 from expunge.app.freeze import run_key
 from expunge.app.runs import Run, load_run
 from expunge.errors import ExpungeError, RunDirectoryError
-from expunge.evidence.canonical import canonical
+from expunge.evidence.canonical import canonical, decimal
 from expunge.evidence.files import hash_file, hash_files
 from expunge.evidence.ledger.pseudonyms import PseudonymKey
 from expunge.evidence.ledger.register import Begun
@@ -61,20 +61,43 @@ def run_body(place: Path, requests: Collection[int]) -> dict[str, Any]:
 
 
 def enter_run(writer: Writer, body: Mapping[str, Any]) -> bool:
-    """Enter a finished run and its attestation, each if it is not there yet; whether anything was entered.
+    """Enter a finished run, what it cost and its attestation, each if it is not there yet; whether anything was.
 
     Raises:
         InputError: the ledger refuses it.
     """
-    name = f"run:{body['run']}"
+    name, place = f"run:{body['run']}", Path(body["out"])
     known = writer.register(name).runs.get(body["run"])
     if known is None:
         writer.append("run-finished", body)
-    attestation = Path(body["out"]) / ATTESTATION
+        if (measured := drift_body(body["run"], load_run(place))) is not None:
+            writer.append("drift-measured", measured)
+    attestation = place / ATTESTATION
     if not attestation.exists() or (known is not None and known.attestation is not None):
         return known is None
     writer.append("attested", {"run": body["run"], "attestation": hash_file(attestation, "attestation")})
     return True
+
+
+def drift_body(name: str, run: Run) -> dict[str, Any] | None:
+    """What the ledger says about the drift that an erase run brought, measured on tuning pictures.
+
+    None for another kind of run, and for one without limits of drift in its job or without a measured accuracy.
+    """
+    limits = run.job.get("drift")
+    if run.kind != "erase" or not limits:
+        return None
+    before, after = (_tuning_accuracy(run.metrics["audit"][f"rows_{when}"]) for when in ("before", "after"))
+    if before is None or after is None:
+        return None
+    return {
+        "run": name,
+        "tuning_before": decimal(before),
+        "tuning_after": decimal(after),
+        "forget": run.metrics["pictures"]["forget"],
+        "retain": run.metrics["pictures"]["retain"],
+        **{f"limit_{limit}": decimal(value) for limit, value in limits.items()},
+    }
 
 
 def job_pseudonym(key: PseudonymKey, job: Mapping[str, Any]) -> str:
@@ -88,22 +111,34 @@ def repair(ledger: Ledger, keys: Sequence[PseudonymKey]) -> list[Path]:
     A run that is still at work, was moved or thrown away, or whose key is not at hand, stays begun.
     """
     with ledger.reading() as view:
-        found = [body for begun in view.begun() if (body := _finished(begun, keys)) is not None]
+        found = [body for begun in _together(view.begun()) if (body := _finished(begun, keys)) is not None]
     if not found:
         return []
     with ledger.writing() as writer:
         return [Path(body["out"]) for body in found if enter_run(writer, body)]
 
 
-def _finished(begun: Begun, keys: Sequence[PseudonymKey]) -> dict[str, Any] | None:
+def _together(begun: Sequence[Begun]) -> list[list[Begun]]:
+    """A run that was begun for several requests is one run."""
+    runs: dict[tuple[str, str], list[Begun]] = {}
+    for one in begun:
+        runs.setdefault((one.out, one.job), []).append(one)
+    return list(runs.values())
+
+
+def _finished(begun: Sequence[Begun], keys: Sequence[PseudonymKey]) -> dict[str, Any] | None:
     """What to enter about a run that was begun, if that very run is finished where it was to be written."""
-    place = Path(begun.out)
+    place = Path(begun[0].out)
     try:
         job = load_run(place).job
-        same = any(begun.job == job_pseudonym(key, job) for key in keys)
-        return run_body(place, [begun.request]) if same else None
+        same = any(begun[0].job == job_pseudonym(key, job) for key in keys)
+        return run_body(place, [one.request for one in begun]) if same else None
     except ExpungeError:  # not there, not finished, or somebody else's files
         return None
+
+
+def _tuning_accuracy(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    return next((row["value"] for row in rows if (row["name"], row["split"]) == ("accuracy", "tuning")), None)
 
 
 def _before(kind: str, inputs: Mapping[str, str]) -> list[str]:

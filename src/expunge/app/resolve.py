@@ -10,10 +10,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from expunge.app.desk import Desk
 from expunge.app.job import RequestJob
-from expunge.data.dataset import Dataset
-from expunge.data.requests import ErasureRequest, Resolution, resolve
+from expunge.data.columns import UNUSED
+from expunge.data.dataset import Dataset, assemble
+from expunge.data.requests import ErasureRequest, NearCopies, Resolution, resolve
 from expunge.errors import RequestError
 
 ANSWER, MOVED, SHOWN = "near copies of the same name", "erased too", 5
@@ -57,6 +60,8 @@ def resolve_job(
 ) -> tuple[Resolution, dict[str, str]]:
     """The erasure task of a job, and fingerprints of its request and of what was answered about near copies.
 
+    Whoever was erased before takes no part in it: their pictures stay out of all four sets.
+
     With `ask`, whoever sits at the desk decides on near copies that bear the name of the picture they copy; where
     nobody sits there they are listed for review.
 
@@ -67,10 +72,13 @@ def resolve_job(
     Raises:
         RequestError: the request cannot be carried out as written.
     """
-    request = read_request(job)
+    request, erased = read_request(job), ErasureRequest(job.erased_subjects, job.erased_pictures)
     desk.stage("looking for copies")
-    found = resolve(request, data, near_copies=job.near_copies)
     asked = {"request": request_sha256(request)}
+    if erased.subjects or erased.pictures:
+        data = without_erased(data, erased, near_copies="ignore" if job.near_copies == "ignore" else "move")
+        asked["erased before"] = request_sha256(erased)
+    found = resolve(request, data, near_copies=job.near_copies)
     same = [str(entry["id"]) for entry in found.findings.near_review if entry["same_subject"]]
     if job.near_copies != "ask" or not same:
         return found, asked
@@ -78,6 +86,18 @@ def resolve_job(
     if move:
         found = resolve(request, data, near_copies="move")
     return found, asked | {ANSWER: MOVED if move else "listed for review"}
+
+
+def without_erased(data: Dataset, erased: ErasureRequest, *, near_copies: NearCopies) -> Dataset:
+    """The data without the pictures of an earlier request, and without copies of them in any role.
+
+    Raises:
+        RequestError: somebody whom the data does not know.
+    """
+    task = resolve(erased, data, near_copies=near_copies).task
+    stay = np.concatenate([task.retain.ids, task.tuning.ids, task.reporting.ids])
+    roles = np.where(np.isin(data.pictures.ids, stay), data.roles, UNUSED)
+    return assemble(data.pictures, roles, unreadable=data.unreadable, columns=data.columns)
 
 
 def _question(same: list[str]) -> str:

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 
 from expunge.app.desk import Desk
+from expunge.app.erased import check_not_erased, named_in
 from expunge.app.freeze import decided, freeze, run_key
 from expunge.app.inputs import Known, check_answers, fresh_shape, known_of, model_place, read_pictures, side_of
 from expunge.app.job import CheckJob, RecipeJob, RequestJob, TrainJob
 from expunge.app.jobfile import job_fields
+from expunge.app.ledger import Books
 from expunge.app.measure import plain, train_accuracies
 from expunge.app.references import save_whole
 from expunge.app.resolve import resolve_job
@@ -43,10 +45,15 @@ class Training:
     key: str
 
 
-def train_files(job: TrainJob, *, desk: Desk, resume: bool = False) -> Path:
+def train_files(job: TrainJob, *, desk: Desk, resume: bool = False, books: Books | None = None) -> Path:
     """Train as `job` says; the answer is the finished run directory.
 
+    Args:
+        job: what to train, on what. desk: who listens. resume: continue an interrupted run.
+        books: a ledger, by which nobody may be erased whose pictures are trained on.
+
     Raises:
+        DataError: somebody is.
         InputError: anything about the job, its files or its directory; nothing is written then.
         Interrupted: stopped from outside; can be resumed.
     """
@@ -57,6 +64,8 @@ def train_files(job: TrainJob, *, desk: Desk, resume: bool = False) -> Path:
         return out
     function = train_function(job.recipe.function) if job.recipe.function else None
     data, pictures, found = _pictures(job, desk)
+    if books is not None:
+        check_not_erased(named_in(pictures), books)
     artefact = fresh_artefact(job, data)
     check_answers(artefact, pictures)
     frozen = freeze(job, {"pictures": data.fingerprint, "weights": artefact.weights_sha256, **found.pop("inputs", {})})

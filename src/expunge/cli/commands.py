@@ -83,9 +83,20 @@ def _job_command(kind: type[JobT], use: UseCase[JobT], help: str) -> Command:
 
 def _erase(values: Values) -> int:
     def work(terminal: Terminal) -> Answer:
+        if values["pending"]:
+            return ledger.erase_all(values, read_job(EraseJob, values), terminal)
         recorded = ledger.erase(values, read_job(EraseJob, values), terminal)
         shown = _shown(recorded.run, terminal, quiet=values["json"])
         return {**shown, "already_erased": True, "attestation": recorded.attestation} if recorded.already else shown
+
+    return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
+
+
+def _train(values: Values) -> int:
+    def work(terminal: Terminal) -> Answer:
+        books = ledgerflags.books_of(values) if ledgerflags.is_named(values) else None
+        place = train_files(read_job(TrainJob, values), desk=terminal, resume=values["resume"], books=books)
+        return _shown(place, terminal, quiet=values["json"])
 
     return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
 
@@ -142,12 +153,13 @@ COMMANDS: Mapping[str, Command] = {
         [*options(EraseJob), *ledgerflags.FOR_A_REQUEST, JOB, RESUME, YES, JSON, DEBUG],
         _erase,
     ),
-    "train": _job_command(
-        TrainJob,
-        train_files,
-        "Train an original, or (with --without) a reference that never sees some pictures.\n\n"
+    "train": Command(
+        "Train an original, or (with --without) a reference that never sees some pictures. Where a ledger is named, "
+        "pictures of people whom it knows to be erased are refused.\n\n"
         "Example: `expunge train --data faces.parquet --label age_class --subject identity --without request.csv "
         "--seed 101 --out runs/reference`",
+        [*options(TrainJob), *ledgerflags.WHERE, JOB, RESUME, YES, JSON, DEBUG],
+        _train,
     ),
     "audit": _job_command(
         AuditJob,

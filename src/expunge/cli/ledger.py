@@ -14,10 +14,11 @@ from expunge.app.ledger import Books
 from expunge.app.ledgered import Recorded, erase_recorded
 from expunge.app.ledgerkeys import ACTIONS
 from expunge.app.ledgerviews import KINDS
+from expunge.app.pending import erase_pending
 from expunge.app.resolve import gather_request
 from expunge.cli.flags import parameter
 from expunge.cli.ledgerflags import NAMES, NUMBER, argument, books_of, option, reason
-from expunge.cli.ledgerlines import told_check, told_item, told_key, told_request, told_shown
+from expunge.cli.ledgerlines import told_check, told_drift, told_item, told_key, told_outcome, told_request, told_shown
 from expunge.cli.session import Answer, bad_field, conclude
 from expunge.cli.terminal import Terminal
 
@@ -52,9 +53,25 @@ def erase(values: Values, job: EraseJob, terminal: Terminal) -> Recorded:
     number, resume = values["request_id"], values["resume"]
     if number is not None:
         return erase_recorded(job, desk=terminal, books=books_of(values), number=number, resume=resume)
-    if values["ledger"] or values["pseudonym_key"]:
-        raise bad_field("request id (--request-id)", "the number of a request of the ledger", "nothing")
+    if values["ledger"] or values["pseudonym_key"] or values["one_by_one"]:
+        raise bad_field("request id (--request-id)", "the number of a request of the ledger, or --pending", "nothing")
     return Recorded(erase_files(job, desk=terminal, resume=resume), already=False)
+
+
+def erase_all(values: Values, job: EraseJob, terminal: Terminal) -> Answer:
+    """Erase for all open requests of the ledger."""
+    if values["request_id"] is not None:
+        raise bad_field("request id (--request-id)", "none with --pending", str(values["request_id"]))
+    found = erase_pending(job, desk=terminal, books=books_of(values), one_by_one=values["one_by_one"])
+    if not values["json"]:
+        for line in told_outcome(found):
+            print(line)
+    return {
+        "items": [{**vars(one), "requests": list(one.requests), "run": str(one.run)} for one in found.answered],
+        "left": [{"request": number, "why": why} for number, why in found.left.items()],
+        "model": found.model,
+        "drift": found.drift,
+    }
 
 
 def _add(books: Books, values: Values) -> Answer:
@@ -170,10 +187,11 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
         _one,
     ),
     "due": SubCommand(
-        "Open requests, the most urgent first.\n\nExample: `expunge ledger due`",
+        "Open requests, the most urgent first; and models that drifted so far that they should be trained anew.\n\n"
+        "Example: `expunge ledger due`",
         [],
-        lambda books, _: {"items": books.due()},
-        _several,
+        lambda books, _: {"items": books.due(), "retrain": books.to_retrain()},
+        lambda answer: [*_several(answer), *map(told_drift, answer["retrain"])],
     ),
     "record": SubCommand(
         "Enter a finished run that the ledger does not know, or its attestation.\n\n"

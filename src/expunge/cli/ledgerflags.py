@@ -13,12 +13,18 @@ import typer
 from expunge.app.ledger import Books
 from expunge.cli.flags import parameter
 
+ADDRESS = "EXPUNGE_LEDGER"
 LEDGER_FILE, KEY_FILE = "ledger.db", "ledger.key"
+
+
+def is_named(values: Mapping[str, Any]) -> bool:
+    """Whether flags or environment name a ledger."""
+    return bool(values["ledger"] or os.environ.get(ADDRESS))
 
 
 def books_of(values: Mapping[str, Any]) -> Books:
     """The ledger that flags or environment name."""
-    address = values["ledger"] or os.environ.get("EXPUNGE_LEDGER") or LEDGER_FILE
+    address = values["ledger"] or os.environ.get(ADDRESS) or LEDGER_FILE
     return Books(address, Path(values["pseudonym_key"] or os.environ.get("EXPUNGE_LEDGER_KEY") or KEY_FILE))
 
 
@@ -54,8 +60,23 @@ REQUEST_ID = parameter(
     "request_id",
     option(int | None, "--request-id", "Number of the request in the ledger: enter the run for it.", "INT"),
 )
+PENDING = parameter(
+    "pending",
+    option(
+        bool,
+        "--pending",
+        "Erase for all open requests of the ledger in one run, from the last model of the line, and close them. "
+        "The same command again continues.",
+    ),
+    False,
+)
+ONE_BY_ONE = parameter(
+    "one_by_one",
+    option(bool, "--one-by-one", "With --pending: one run after the other, each in a folder of its own below --out."),
+    False,
+)
 WHERE = [LEDGER, PSEUDONYM_KEY]
-FOR_A_REQUEST = [REQUEST_ID, *WHERE]
+FOR_A_REQUEST = [REQUEST_ID, PENDING, ONE_BY_ONE, *WHERE]
 NUMBER = parameter("number", argument(int, "REQUEST", "Number of the request."), Parameter.empty)
 NAMES = [
     parameter("subjects", option(list[str] | None, "--forget-subject", "Name of a subject; repeatable.")),

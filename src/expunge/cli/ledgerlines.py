@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from expunge.app.pending import Outcome
+
 SHOWN = 16
 
 
@@ -32,12 +34,32 @@ def told_item(card: Mapping[str, Any]) -> str:
     return told_request(card)
 
 
+def told_drift(card: Mapping[str, Any]) -> str:
+    """How far a model is from its last training, as a line of text."""
+    drift = card["drift"]
+    sums = f"{drift['erasures']} erasures, tuning accuracy {-drift['accuracy_lost']:+.3f}"
+    advice = f"; TRAIN ANEW: {'; '.join(drift['reasons'])}" if drift["retrain"] else ""
+    return f"{card['model'][:SHOWN]}  since its last training {sums}, {drift['share_erased']:.1%} erased{advice}"
+
+
+def told_outcome(found: Outcome) -> list[str]:
+    """What came of all open requests."""
+    lines = []
+    for one in found.answered:
+        attested = f", attestation {one.attestation[:SHOWN]}" if one.attestation else ""
+        how = f"already erased by {one.run}{attested}" if one.already else f"erased by {one.run}"
+        lines.append(f"{', '.join(map(str, one.requests)):>6}  {how}")
+    lines += [f"{number:>6}  stays open: {why}" for number, why in found.left.items()]
+    drift = [told_drift({"model": found.model, "drift": found.drift})] if found.drift else []
+    return [*(lines or ["no open requests"]), *drift]
+
+
 def told_shown(card: Mapping[str, Any]) -> list[str]:
     """Something with all that happened to it."""
     events = (
         f"  {event['time']}  {event['kind']}  {event['fields'].get('reason', '')}".rstrip() for event in card["events"]
     )
-    return [told_item(card), *events]
+    return [told_item(card), *([told_drift(card)] if card.get("drift") else []), *events]
 
 
 def told_key(card: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ said in `register`.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from expunge.errors import InputError
-from expunge.evidence.canonical import canonical, check_fields, from_hex
+from expunge.evidence.canonical import canonical, check_fields, decimal, from_hex
 from expunge.evidence.ledger.deadlines import read_day
 
 GENESIS = "0" * 64
@@ -107,6 +108,21 @@ def _day(value: Any, field: str) -> None:
     read_day(value, field)
 
 
+def _count(value: Any, field: str) -> None:
+    if type(value) is not int or value < 0:
+        raise InputError(field, expected="a number from 0", came=repr(value)[:40])
+
+
+def _share(value: Any, field: str) -> None:
+    # fractions are texts in canonical JSON; those that a double writes, so that one number has one form
+    try:
+        number = float(value) if isinstance(value, str) else math.nan
+    except ValueError:
+        number = math.nan
+    if not (0 <= number <= 1 and decimal(number) == value):
+        raise InputError(field, expected="a share from 0.0 to 1.0 as a text", came=repr(value)[:40])
+
+
 def _hash(value: Any, field: str) -> None:
     from_hex(value, field)
 
@@ -190,6 +206,15 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
     },
     "already-erased": {"request": _number, "runs": _list(_hash)},
     "attested": {"run": _hash, "attestation": _hash},
+    "drift-measured": {
+        "run": _hash,
+        "tuning_before": _share,
+        "tuning_after": _share,
+        "forget": _count,
+        "retain": _count,
+        "limit_accuracy_lost": _share,
+        "limit_share_erased": _share,
+    },
     "purged": {
         "requests": _list(_number),
         "removed": _table(what=_path, sha256=_hash),

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Literal
 
 from expunge.errors import RequestError
+from expunge.evidence.drift import DriftLimits, Step
 from expunge.evidence.ledger.deadlines import FURTHER, due_date, extended_due
 from expunge.evidence.ledger.events import Event
 
@@ -37,6 +38,14 @@ class Begun:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What an erase run cost on tuning pictures, and from where on whoever ran it wants to retrain."""
+
+    step: Step
+    limits: DriftLimits
+
+
+@dataclass(frozen=True)
 class FinishedRun:
     """A run that is finished.
 
@@ -45,6 +54,7 @@ class FinishedRun:
         out: directory. data: fingerprint of the pictures.
         before: fingerprints of the models that it read. after: of the one that it made, if any.
         method: if it erased. attestation: hash of its attestation, if it has one.
+        measured: what it cost, if that was measured.
     """
 
     run: str
@@ -56,6 +66,7 @@ class FinishedRun:
     after: str | None
     method: str
     attestation: str | None = None
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +205,11 @@ class Register:
         if run.attestation is not None:
             raise RequestError("attestation", expected="one of a run", came=f"a second of {run.run[:16]}")
 
+    def _check_drift(self, event: Event) -> None:
+        run = self._known_run(event.body["run"])
+        if run.kind != "erase" or run.measured is not None:
+            raise RequestError("drift", expected="one measurement of an erase run", came=f"another of {run.run[:16]}")
+
     def _check_dropped(self, event: Event) -> None:
         if event.body["key"] in self.dropped:
             raise RequestError("key", expected="a key that is not dropped", came=event.body["key"])
@@ -224,6 +240,9 @@ class Register:
             case "attested":
                 if body["run"] in self.runs:
                     self.runs[body["run"]] = replace(self.runs[body["run"]], attestation=body["attestation"])
+            case "drift-measured":
+                if body["run"] in self.runs:
+                    self.runs[body["run"]] = replace(self.runs[body["run"]], measured=_measured(body))
             case "purged":
                 self._change(body["requests"], lambda r: replace(r, purges=r.purges + 1))
             case "key-dropped":
@@ -258,6 +277,11 @@ def _received(body: Mapping[str, Any]) -> Request:
     )
 
 
+def _measured(body: Mapping[str, Any]) -> Measured:
+    step = Step(float(body["tuning_before"]), float(body["tuning_after"]), body["forget"], body["retain"])
+    return Measured(step, DriftLimits(float(body["limit_accuracy_lost"]), float(body["limit_share_erased"])))
+
+
 def _need_reason(event: Event, expected: str = "a reason") -> None:
     if not event.body["reason"].strip():
         raise RequestError("reason (--reason)", expected=expected, came="none")
@@ -273,6 +297,7 @@ CHECKS: Mapping[str, str] = {
     "run-finished": "_check_finished",
     "already-erased": "_check_already",
     "attested": "_check_attested",
+    "drift-measured": "_check_drift",
     "purged": "_check_all",
     "key-dropped": "_check_dropped",
 }

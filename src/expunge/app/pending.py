@@ -1,0 +1,206 @@
+"""Use case: all open requests of a ledger, as one erasure or one after the other, the most urgent first.
+
+A job without names and a ledger flow in; who is meant is found among the training pictures, by their pseudonyms. The
+same command again continues what was interrupted: what is done is in the ledger, and is not done twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from expunge.app.desk import Desk
+from expunge.app.erase import erase_files
+from expunge.app.erased import meant_by, named_in
+from expunge.app.inputs import load_for_data, weights_file
+from expunge.app.job import EraseJob, ModelJob
+from expunge.app.ledger import Books
+from expunge.app.ledgered import Entry, Recorded, enter_already
+from expunge.app.ledgerkeys import keys_of, pseudonyms_of
+from expunge.app.ledgerrules import SHOWN, past_left_out, told_numbers
+from expunge.app.ledgerviews import drift_card
+from expunge.app.rundir import check_out, stored_job
+from expunge.data.requests import ErasureRequest
+from expunge.errors import RequestError, RunDirectoryError
+from expunge.evidence.ledger.lineage import erased_by, newest
+from expunge.evidence.ledger.pseudonyms import PseudonymKey
+from expunge.evidence.ledger.register import FinishedRun, Register, Request
+from expunge.models.builtin import is_factory
+
+LATE = "came after the run in --out began; name another directory for it"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """How open requests were answered.
+
+    Args:
+        requests: their numbers. run: directory of the run that answers them.
+        already: earlier runs had erased everybody. attestation: of the last of these, or None.
+    """
+
+    requests: tuple[int, ...]
+    run: Path
+    already: bool
+    attestation: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of all open requests.
+
+    Args:
+        answered: in the order in which it was done. left: numbers of requests that stay open, with the reason.
+        model: hash of the last model of the line. drift: how far it is from its last training, None where unknown.
+    """
+
+    answered: tuple[Answered, ...]
+    left: dict[int, str]
+    model: str
+    drift: dict[str, Any] | None
+
+
+def erase_pending(job: EraseJob, *, desk: Desk, books: Books, one_by_one: bool = False) -> Outcome:
+    """Erase for all open requests of a ledger, from the last model of the line of the one that is named.
+
+    Args:
+        job: from what and how; whom is said by the ledger. `out` is the run directory, or with `one_by_one` the folder
+            in which every request gets its own. desk: who listens. books: the ledger.
+        one_by_one: each request from the model that the one before it left, instead of all at once.
+
+    Raises:
+        InputError: the job names somebody itself, or as `erase_files`.
+        Interrupted: stopped from outside; the same command continues.
+    """
+    if not job.request.empty:
+        raise RequestError("request", expected="nobody: with --pending the ledger says who", came="names")
+    if job.out is None:
+        raise RunDirectoryError("out (--out)", expected="a directory to write", came="nothing")
+    data, artefact = load_for_data(job.model, job.data, desk=desk)
+    queue = _Queue(books, job, artefact.weights_sha256, named_in(data.role("train")), desk)
+    out = job.out.absolute()
+    return queue.one_by_one(out) if one_by_one else queue.batch(out)
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """Open requests and the line of models that they are erased from.
+
+    Args:
+        books: the ledger. job: as given. given: hash of the model that it names.
+        people: everybody in the training pictures. desk: who listens.
+    """
+
+    books: Books
+    job: EraseJob
+    given: str
+    people: ErasureRequest
+    desk: Desk
+
+    def batch(self, out: Path) -> Outcome:
+        begun = self._begun(out)
+        answered, ready, left = self._sorted()
+        if begun:
+            left |= dict.fromkeys((n for n in ready if n not in begun), LATE)
+            ready = [number for number in ready if number in begun]
+            if set(ready) != begun:
+                gone = told_numbers(sorted(begun - set(ready)))
+                remedy = "throw that run away, and give the same command again"
+                expected = f"the requests of the unfinished run in {out}"
+                raise RequestError("request", expected=expected, came=f"request {gone} no longer open", remedy=remedy)
+        elif answered and stored_job(out) is not None:  # by the run there, which ended before it was entered
+            left |= dict.fromkeys(ready, LATE)
+            ready = []
+        elif ready:
+            check_out(out, resume=False)
+        return self._outcome([*answered, *([self._erase(tuple(ready), out)] if ready else [])], left)
+
+    def one_by_one(self, folder: Path) -> Outcome:
+        answered, ready, left = self._sorted()
+        for number in ready:
+            again, still, more = self._sorted(only=number)  # an erasure before this one may have answered it
+            answered += again
+            left |= more
+            if still:
+                answered.append(self._erase((number,), folder / f"request-{number}"))
+        return self._outcome(answered, left)
+
+    def _begun(self, out: Path) -> set[int]:
+        """Requests of the run that was interrupted here."""
+        if stored_job(out) is None:
+            return set()
+        with self.books.open().reading() as view:
+            return {begun.request for begun in view.begun() if begun.out == str(out)}
+
+    def _sorted(self, only: int | None = None) -> tuple[list[Answered], list[int], dict[int, str]]:
+        """Requests that earlier runs answer (they are closed here), those to erase for, and those that nobody can."""
+        answered, ready, left = [], [], dict[int, str]()
+        with self.books.open().writing() as writer:
+            keys, register = keys_of(self.books.key, writer), writer.register()
+            waiting = [r for r in register.requests.values() if r.state == "open" and only in (None, r.number)]
+            for request in sorted(waiting, key=lambda r: (r.due, r.number)):
+                runs, missing = self._known(register, request, keys)
+                if missing:
+                    left[request.number] = f"{missing} of its names are not among the training pictures"
+                elif runs is None:
+                    ready.append(request.number)
+                else:
+                    enter_already(writer, request, runs)
+                    writer.append("request-closed", {"request": request.number, "reason": ""})
+                    answered.append(Answered((request.number,), Path(runs[-1].out), True, runs[-1].attestation))
+        for number, why in left.items():
+            self.desk.warn(f"request {number} stays open: {why}")
+        for found in answered:
+            self.desk.say(f"request {told_numbers(found.requests)}: already erased by the run in {found.run}")
+        return answered, ready, left
+
+    def _known(
+        self, register: Register, request: Request, keys: list[PseudonymKey]
+    ) -> tuple[list[FinishedRun] | None, int]:
+        """The runs by which everybody in a request is erased, None where not all are; and how many nobody knows."""
+        meant, strange = meant_by(request.names, self.people, keys)
+        stands_for = pseudonyms_of(keys, meant)
+        done = erased_by(register, {*request.names, *stands_for}, self.given)
+        runs = [run for run in register.runs.values() if run in done.values()]
+        erased = {stands_for[name] for name in done if name in stands_for}
+        missing = strange - done.keys()
+        return (runs if erased == set(stands_for.values()) and not missing else None), len(missing)
+
+    def _erase(self, numbers: tuple[int, ...], out: Path) -> Answered:
+        with self.books.open().reading() as view:
+            keys, register = keys_of(self.books.key, view), view.register()
+        last = newest(register, self.given)
+        names = {name for number in numbers for name in register.request(number).names}
+        asked, _ = meant_by(names, self.people, keys)
+        request = self.job.request.model_copy(update={"subjects": asked.subjects, "pictures": asked.pictures})
+        model = self.job.model if last is None else _model_of(last, self.job.model)
+        if last is not None:
+            self.desk.say(f"starting from the last model of its line, made by run {last.run[:SHOWN]} in {last.out}")
+        job = self.job.model_copy(update={"out": out, "request": request, "model": model})
+        entry = Entry(self.books, numbers, asked, self.desk, closes=True)
+        job = past_left_out(job, self.books, self.desk)
+        recorded: Recorded = entry.end(erase_files(job, desk=self.desk, resume=True, begin=entry.begin))
+        return Answered(numbers, recorded.run, recorded.already, recorded.attestation)
+
+    def _outcome(self, answered: list[Answered], left: dict[int, str]) -> Outcome:
+        with self.books.open().reading() as view:
+            register = view.register()
+        last = newest(register, self.given)
+        model = self.given if last is None else str(last.after)
+        return Outcome(tuple(answered), left, model, drift_card(register, model))
+
+
+def _model_of(run: FinishedRun, given: ModelJob) -> ModelJob:
+    """The model that a run made, read the way of the one that was given.
+
+    Raises:
+        RequestError: it is not where the run wrote it.
+    """
+    place = Path(run.out)
+    if not (place / "model").is_dir():
+        remedy = "name where it is with --model"
+        raise RequestError("model", expected=f"the last model of its line in {place}", came="nothing", remedy=remedy)
+    if is_factory(given.path) and not Path(given.path).exists():
+        return given.model_copy(update={"weights": weights_file(place)})
+    return given.model_copy(update={"path": str(place), "weights": None})
