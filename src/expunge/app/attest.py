@@ -27,7 +27,7 @@ from expunge.evidence.canonical import decimal
 from expunge.evidence.files import SECRET, hash_files, read_file, write_new
 from expunge.evidence.keyring import utc
 from expunge.evidence.keys import key_id, read_private
-from expunge.evidence.openings import MOST_BYTES, Nonce, Openings, choose, commit, read_openings, write_openings
+from expunge.evidence.openings import MOST_BYTES, Nonce, Openings, choose, commit, proves, read_openings, write_openings
 from expunge.types import PictureSet
 
 ATTESTATION, OPENINGS = "attestation.json", "openings.json"
@@ -69,10 +69,9 @@ def attest_run(
         InputError: the key cannot be used, or an input is not what it was.
     """
     run = erase_run(settings.run, device=settings.device, threads=settings.threads)
-    for name in (ATTESTATION, OPENINGS):
-        if (run.path / name).exists():
-            remedy = f"move {ATTESTATION} and {OPENINGS} away together, to make new ones"
-            raise RunDirectoryError("run", expected="a run without one", came=str(run.path / name), remedy=remedy)
+    if (run.path / ATTESTATION).exists():
+        remedy = f"move {ATTESTATION} and {OPENINGS} away together, to make new ones"
+        raise RunDirectoryError("run", expected="a run without one", came=str(run.path / ATTESTATION), remedy=remedy)
     key = read_private(settings.key, passphrase_of(settings.passphrase))
     openings = _committed(run, desk, settings.factory, nonce)
     desk.stage("signing")
@@ -80,7 +79,8 @@ def attest_run(
     said = predicate(run, openings, request_id=settings.request_id, made=utc(clock()))
     signed = attest(subjects, said, key)
     # openings first: a commitment that nobody can open any more is worth nothing
-    write_new(run.path / OPENINGS, write_openings(openings), "run", mode=SECRET)
+    if not (run.path / OPENINGS).exists():
+        write_new(run.path / OPENINGS, write_openings(openings), "run", mode=SECRET)
     write_new(run.path / ATTESTATION, signed, "run")
     return {
         "attestation": str(run.path / ATTESTATION),
@@ -152,13 +152,29 @@ def audit_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _committed(run: EraseRun, desk: Desk, factory: str | None, nonce: Nonce) -> Openings:
-    """The commitment to the forget set of a run, found anew."""
+    """The commitment to the forget set of a run, found anew; under the openings that are there, if somebody was killed
+    between writing these and signing.
+    """
     forget = reopen([run], desk, factory=factory).erasure.task.forget
     if len(forget) != run.counts["forget"]:
         expected = f"{run.counts['forget']} pictures to forget, as in the run"
         raise InputError("request", expected=expected, came=str(len(forget)), remedy="run the erasure again")
     desk.stage("hashing erased pictures")
-    return commit(forget.ids.tolist(), _digests(run, forget), nonce=nonce)
+    ids, digests = forget.ids.tolist(), _digests(run, forget)
+    if (run.path / OPENINGS).exists():
+        return _found(run.path / OPENINGS, dict(zip(ids, digests, strict=True)))
+    return commit(ids, digests, nonce=nonce)
+
+
+def _found(place: Path, digests: Mapping[str, bytes]) -> Openings:
+    """Openings that are there already, if they are those of exactly these pictures."""
+    found = read_openings(read_file(place, "openings", most=MOST_BYTES))
+    known = [one for one in found.openings if one.picture in digests]
+    opened = [one.picture for one in known if proves(one, digests[one.picture], found.root, found.size)]
+    if set(opened) != set(digests) or len(opened) != found.size:
+        remedy = f"move {OPENINGS} away, with the attestation that it belongs to"
+        raise RunDirectoryError("run", expected="openings of this run", came=str(place), remedy=remedy)
+    return found
 
 
 def _digests(run: EraseRun, forget: PictureSet) -> list[bytes]:
