@@ -59,6 +59,10 @@ class Place:
         """A pickle that makes the canary when it is read."""
         return pickle.dumps({"weight": Executable(self.canary)}, protocol=2)
 
+    def run(self, *words: object) -> int:
+        """What a command that prepares a case ends with."""
+        return main([*map(str, words), "--json"])
+
     def command(self, *words: object) -> Command:
         """A command, to be run in this process."""
         return Command(tuple(map(str, words)), self.capture)

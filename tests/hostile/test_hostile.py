@@ -11,12 +11,21 @@ import pytest
 from expunge.errors import ExpungeError, InputError
 from tests.app.workbench import listing
 from tests.hostile.caches import CACHES
+from tests.hostile.flags import FLAGS
+from tests.hostile.signed import SIGNED
 from tests.hostile.table import Case, Command, Place
 from tests.hostile.tables import TABLES as DATA
 from tests.hostile.weights import WEIGHTS
 from tests.hostile.yamls import YAMLS
 
-TABLES: Mapping[str, Mapping[str, Case]] = {"weights": WEIGHTS, "work": YAMLS, "caches": CACHES, "data": DATA}
+TABLES: Mapping[str, Mapping[str, Case]] = {
+    "weights": WEIGHTS,
+    "work": YAMLS,
+    "caches": CACHES,
+    "data": DATA,
+    "evidence": SIGNED,
+    "flags": FLAGS,
+}
 CASES = {f"{table}: {name}": case for table, cases in TABLES.items() for name, case in cases.items()}
 MOST = 2000  # characters of a line that a person shall read
 

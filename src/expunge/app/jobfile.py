@@ -25,6 +25,7 @@ KINDS: Mapping[type[Job], str] = {
     DrawJob: "draw-request",
 }
 CAME_LIMIT = 120
+LONGEST = 4096  # characters of a text: a path is no longer
 UNION_MEMBERS = ("bool", "int", "float", "str")
 # pydantic's error types in our words
 EXPECTED: Mapping[str, str] = {
@@ -62,6 +63,7 @@ def build_job(kind: type[JobT], fields: Mapping[str, Any], flags: Mapping[str, A
     merged = _plain(fields)
     for dotted, value in (flags or {}).items():
         _put(merged, dotted.split("."), value)
+    _check_lengths(kind, merged)
     try:
         return kind.model_validate(merged)
     except ValidationError as error:
@@ -131,6 +133,15 @@ def _put(fields: dict[str, Any], path: list[str], value: Any) -> None:
     known = fields.get(last)
     # settings given one by one (--set) add to those of the file
     fields[last] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+
+
+def _check_lengths(kind: type[Job], fields: Mapping[str, Any]) -> None:
+    """Refuse texts that are longer than any name or path."""
+    for dotted, value in flatten(fields):
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, str | Path) and len(str(one)) > LONGEST:
+                field = _field(kind, dotted.split("."), missing=False)
+                raise InputError(field, expected=f"at most {LONGEST} characters", came=str(len(str(one))))
 
 
 def _one_line(kind: type[Job], error: ErrorDetails) -> InputError:

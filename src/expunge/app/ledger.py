@@ -25,7 +25,7 @@ from expunge.evidence.ledger.pseudonyms import new_key, read_keys
 from expunge.evidence.ledger.store import Ledger, View, make_ledger, open_ledger
 
 HEAD_BYTES = 1 << 16
-SHORTEST = 4  # digits of a hash that stand for it
+SHORTEST, DIGITS = 4, 15  # at least so many digits of a hash stand for it; at most so many are a number
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ class Books:
             RequestError: there is none, or several.
         """
         with self.open().reading() as view:
-            kind, full = ("request", name) if name.isdecimal() else _named(view, name)
+            number = name.isdecimal() and len(name) <= DIGITS
+            kind, full = ("request", name) if number else _named(view, name)
             register, events = view.register(), view.events(f"{kind}:{full}")
         match kind:
             case "request":

@@ -116,7 +116,7 @@ def _is_postgres(engine: Engine) -> bool:
 
 def _check_file(path: Path, new: bool) -> None:
     """Make the file for its owner alone, or refuse where there is none: a slip of the pen shall make no new ledger."""
-    if path.exists():
+    if os.path.exists(path):  # also answers where a name is longer than any file's
         return
     if not new:
         remedy = "make one: expunge ledger migrate"
