@@ -190,6 +190,15 @@ class Train(Protocol):
     def __call__(self, subset: PictureSet, seed: int) -> torch.nn.Module: ...
 
 
+class Continue(Protocol):
+    """A way to train a finished model further, as handed to audits: `(model, subset, steps, seed) -> model`.
+
+    The model that is handed in is a copy and may be changed.
+    """
+
+    def __call__(self, model: torch.nn.Module, subset: PictureSet, steps: int, seed: int) -> torch.nn.Module: ...
+
+
 Unlearn = Callable[[torch.nn.Module, SteeringTask, int], torch.nn.Module]
 
 

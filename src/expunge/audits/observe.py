@@ -75,13 +75,13 @@ def observe(model: PixelClassifier, task: ErasureTask, *, features: bool = False
         task: the four sets.
         features: keep penultimate features too.
     """
-    device = next(model.parameters()).device.type
-    with torch.autocast(device, enabled=False):
-        return {name: _seen(model, task.split(name), features) for name in SPLITS}
+    return {name: look(model, task.split(name), features=features) for name in SPLITS}
 
 
-def _seen(model: PixelClassifier, pictures: PictureSet, features: bool) -> Seen:
-    found = predict(model, pictures, features=features)
+def look(model: PixelClassifier, pictures: PictureSet, *, features: bool = False) -> Seen:
+    """Show the model one set of pictures, as in `observe`."""
+    with torch.autocast(next(model.parameters()).device.type, enabled=False):
+        found = predict(model, pictures, features=features)
     sizes, labels = pictures.spec.sizes, pictures.labels
     return Seen(
         ids=pictures.ids,
