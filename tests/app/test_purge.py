@@ -10,13 +10,16 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from expunge.app import purge as use_case
 from expunge.app.desk import Silent
 from expunge.app.ledger import Books
 from expunge.app.purge import RECEIPTS, Purged, PurgeSettings, purge
+from expunge.app.purgescope import scope_of
 from expunge.app.recording import run_sha256
+from expunge.audits.shadowcache import Shadow, ShadowCache
 from expunge.cli.main import main
 from expunge.data.requests import ErasureRequest
 from expunge.data.sources import DataSpec, read_dataset
@@ -83,11 +86,40 @@ def test_every_kind_of_holder_goes_with_a_receipt() -> None:
 
 @pytest.mark.usefixtures("here")
 def test_what_stays_can_be_used() -> None:
-    kept = {str(item.path.relative_to(Path.cwd())): item.kind for item in purged().after.of("keep")}
-    assert kept == {"runs/erased/model/model.safetensors": "model", "faces.parquet": "your data"}
+    kept = {str(item.path.relative_to(Path.cwd())): item.kind for item in purged(roots=(Path(),)).after.of("keep")}
+    assert kept == {
+        "runs/erased/model/model.safetensors": "model",
+        "faces.parquet": "your data",
+        "request.csv": "request",
+    }
     load_model(RUN / "model")
     spec = DataSpec(path="faces.parquet", labels=("age_group",), subject="subject")
     assert len(read_dataset(spec, size=(32, 32), cache=Path("cache"))) == 48
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_not_ours_or_names_others_too_is_named_only() -> None:
+    person = erased_people()[0]
+    Path("runs/people.csv").write_text(f"name,age\n{person},30\nsomebody,40\n")
+    Path("runs/erased/events.jsonl").write_text(json.dumps({"kind": "note", "text": person}) + "\n")
+    done = purged()
+    assert [(item.path.name, item.kind, item.fate) for item in done.after.left] == [
+        ("people.csv", "list of names", "yours")
+    ]
+    assert "events.jsonl" in {item.path.name for item in done.after.of("keep")}
+
+
+@pytest.mark.usefixtures("here")
+def test_shadows_that_never_heard_of_them_stay() -> None:
+    one, other = sorted(scope_of(RUN, Silent()).without)[:2]
+    shadow = Shadow(np.zeros((4, 1), np.float32), np.ones(4, bool), 4, 1.0)
+    cache = ShadowCache(Path("cache/shadows"))
+    stays = {"population": one, "watched": other, "unlearning": None}
+    asked = [{**stays, "watched": "all"}, {**stays, "population": "all"}, {**stays, "unlearning": {"forget": one}}]
+    for ingredients in (stays, *asked):
+        cache.write(ingredients, shadow)
+    assert purged().after.left == ()
+    assert cache.has(stays) and not any(cache.has(ingredients) for ingredients in asked)
 
 
 @pytest.mark.usefixtures("here")

@@ -99,7 +99,9 @@ def purge(settings: PurgeSettings, *, desk: Desk, show: Callable[[Inventory], No
         return Purged(plan, (), 0, agreed=True)
     with receipts_at(run / RECEIPTS) as receipts:
         desk.stage("deleting")
-        deleted = sum(receipts.delete(item, _root(item, roots)) for item in ahead)
+        # what has come to lie outside meanwhile, behind a link, is not touched
+        inside = ((item, root) for item in ahead if (root := root_around(item.path, roots)) is not None)
+        deleted = sum(receipts.delete(item, root) for item, root in inside)
         after = look(scope, roots, settings.books, desk) if ahead else plan
         if settings.books is not None:
             enter(settings.books, requests, after, receipts.all)
@@ -173,9 +175,3 @@ def _books(books: Books | None) -> list[Item]:
 
 def _outside(item: Item) -> Item:
     return replace(item, fate="yours", reason=OUTSIDE) if item.fate == "delete" else item
-
-
-def _root(item: Item, roots: Sequence[Path]) -> Path:
-    found = root_around(item.path.parent, roots)
-    assert found is not None  # only what lies below a root is to be deleted
-    return found

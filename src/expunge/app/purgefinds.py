@@ -77,11 +77,7 @@ def stores(finds: Finds) -> None:
         found = in_store(finds.scope.wanted, path) if path.suffix == ".pixels" else None
         if found == 0:
             continue
-        holds = (
-            "unfinished or damaged: nobody can look into it"
-            if found is None
-            else f"{found} of their pictures, at least"
-        )
+        holds = UNKNOWN if found is None else f"at least {found} of their pictures"
         finds.add(path, "decoded pictures", holds, "delete", AGAIN)
         if path.with_suffix(".json") in finds.files:
             finds.add(path.with_suffix(".json"), "decoded pictures", holds, "delete", AGAIN)
@@ -206,7 +202,7 @@ def pictures(finds: Finds) -> None:
 def _json(path: Path) -> Mapping[str, Any]:
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -6,6 +6,7 @@ hold them unless its run shows that it does not.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +58,9 @@ class OtherRun:
     def after(self) -> str | None:
         """Fingerprint of the weights that it made, where it erased."""
         try:
-            metrics = yaml.safe_load((self.path / "metrics.json").read_text(encoding="utf-8"))
+            metrics = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
             return str(metrics["weights"]["after"])
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
 

@@ -43,9 +43,18 @@ class Opened:
     bytes: int
 
     def unlink(self) -> None:
-        """Delete it, and make that last."""
-        os.unlink(self.name, dir_fd=self.folder)
-        os.fsync(self.folder)
+        """Delete it, and make that last.
+
+        Raises:
+            InputError: it cannot be deleted.
+        """
+        try:
+            os.unlink(self.name, dir_fd=self.folder)
+            os.fsync(self.folder)
+        except OSError as error:
+            raise InputError(
+                FIELD, expected="files that can be deleted", came=f"{self.name} ({error.strerror})"
+            ) from None
 
 
 def roots_of(places: Sequence[Path]) -> tuple[Path, ...]:
