@@ -6,9 +6,11 @@ A job flows in, a run directory flows out. The models are only looked at; which 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from expunge.app.auditrun import audited_run, check_same_run
 from expunge.app.desk import Desk
 from expunge.app.freeze import decided, freeze
 from expunge.app.inputs import load_beside, load_for_data
@@ -16,16 +18,25 @@ from expunge.app.job import AuditJob, ModelJob
 from expunge.app.jobfile import job_fields
 from expunge.app.line import watch, watch_untrained
 from expunge.app.measure import plain
+from expunge.app.references import Retraining
 from expunge.app.resolve import resolve_job
-from expunge.app.results import FORMAT, reference_names
+from expunge.app.results import FORMAT, judged_report, reference_names
 from expunge.app.rundir import began_with, check_out, finished, open_run
+from expunge.app.tiers import TIERS, Shadowing, shadow_study, workers_of
+from expunge.app.user import train_function
+from expunge.audits.rows import RowsBeside
 from expunge.audits.run import AuditReport, audit
+from expunge.audits.shadowattacks import ShadowStudy, shadow_rows
 from expunge.data.dataset import Dataset
 from expunge.data.requests import Resolution
 from expunge.engine.settings import EngineSettings
 from expunge.errors import InputError
+from expunge.methods.registry import resolve_method
 from expunge.models.artefact import ModelArtefact
-from expunge.types import SPLITS
+from expunge.types import SPLITS, ErasureTask
+
+NO_SHADOWS = ShadowStudy()
+SHADOWS = "shadows"
 
 
 def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
@@ -41,15 +52,22 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     if job.reference.train:
         remedy = "train them with `expunge train --without REQUEST`"
         raise InputError("reference (--reference)", expected="paths of models", came="train", remedy=remedy)
+    run = audited_run(job)
     data, models, original, references = _models(job, desk)
-    resolution, asked = resolve_job(job.request, data, desk=desk, began=began_with(out))
+    began = began_with(out) or (dict(run.inputs) if run is not None else None)
+    resolution, asked = resolve_job(job.request, data, desk=desk, began=began)
     inputs = {"pictures": data.fingerprint, **asked}
     inputs |= {f"model-{i}": m.weights_sha256 for i, m in enumerate((*original, *models, *references), start=1)}
-    with open_run(out, freeze(job, inputs), resume=resume) as run:
-        reports = audit_models(models, original, references, resolution, settings=settings, desk=desk)
+    if run is not None:
+        check_same_run(run, inputs, resolution.task, (*original, *models), desk)
+    shadowing = _shadowing(job, resolution.task, (*original, *models)[0], settings, out)
+    with open_run(out, freeze(job, inputs), resume=resume) as work:
+        study, missing = shadow_study(shadowing, desk)
+        reports = audit_models(models, original, references, resolution, study=study, settings=settings, desk=desk)
+        reports = [replace(report, notes=report.notes + missing) for report in reports]
         named = dict(zip(names_of(job.models), reports, strict=True))
-        run.write_json("metrics.json", _metrics(named, resolution, references))
-        return run.finish()
+        work.write_json("metrics.json", {**_metrics(named, resolution, references), **_shadow_counts(job, study)})
+        return work.finish()
 
 
 def audit_models(
@@ -60,6 +78,7 @@ def audit_models(
     *,
     settings: EngineSettings,
     desk: Desk,
+    study: ShadowStudy = NO_SHADOWS,
 ) -> list[AuditReport]:
     """One report for every model; `original` holds the model before erasure, or nothing."""
     desk.stage("looking at references")
@@ -70,9 +89,21 @@ def audit_models(
     reports = []
     for number, model in enumerate(models, start=1):
         desk.stage(f"auditing model {number} of {len(models)}")
-        after = watch(model.classifier, task, settings)
-        reports.append(audit(before[0] if before else None, after, beside, untrained=untrained, seed=settings.seed))
+        after, was = watch(model.classifier, task, settings), before[0] if before else None
+        report = audit(was, after, beside, untrained=untrained, seed=settings.seed)
+        reports.append(with_rows(report, shadow_rows(study, was, after, beside, seed=settings.seed)))
     return reports
+
+
+def with_rows(report: AuditReport, more: RowsBeside) -> AuditReport:
+    """The report with further rows of every model."""
+    references = zip(report.rows_reference, more.references, strict=True)
+    return replace(
+        report,
+        rows_before=report.rows_before + more.before,
+        rows_after=report.rows_after + more.after,
+        rows_reference=tuple(rows + others for rows, others in references),
+    )
 
 
 def names_of(paths: Sequence[str]) -> list[str]:
@@ -117,5 +148,27 @@ def _metrics(
         "pictures": {name: len(resolution.task.split(name)) for name in SPLITS},
         "references": reference_names(references),
         # a list: names in a mapping would be sorted
-        "audits": [{"model": name, **plain(report)} for name, report in reports.items()],
+        "audits": [{"model": name, **judged_report(report)} for name, report in reports.items()],
     }
+
+
+def _shadowing(job: AuditJob, task: ErasureTask, like: ModelArtefact, settings: EngineSettings, out: Path) -> Shadowing:
+    """What shadows are to be made of; `like` has the architecture of the original, and perhaps its recipe."""
+    function = train_function(job.recipe.function) if job.recipe.function else None
+    recipe = job.recipe.recipe(like.recipe, job.seed)
+    beside = job.run if job.run is not None else out
+    return Shadowing(
+        tier=TIERS[job.tier],
+        task=task,
+        retraining=Retraining(like, task.retain, recipe, function, settings),
+        unlearning=resolve_method(job.method.name, job.method.set) if job.method.name is not None else None,
+        cache=job.data.cache / SHADOWS if job.data.cache is not None else beside.with_name(f"{beside.name}.{SHADOWS}"),
+        workers=workers_of(job.workers, settings.threads),
+    )
+
+
+def _shadow_counts(job: AuditJob, study: ShadowStudy) -> dict[str, Any]:
+    """The tier, and how many shadows of each kind there were in the end."""
+    kinds = {"halves": study.halves, "unlearned": study.unlearned, "retrained": study.retrained}
+    counts = {name: len(shadows.scaled) if shadows is not None else 0 for name, shadows in kinds.items()}
+    return {"tier": job.tier, "shadows": counts}

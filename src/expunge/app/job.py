@@ -75,7 +75,9 @@ class DataJob(Part):
     size: Annotated[
         int | None, Field(ge=8, le=4096), Flag("--size", "Side of the pictures in pixels [the model's own, else 64].")
     ] = None
-    cache: Annotated[Path | None, Flag("--cache", "Directory for decoded pictures, reused between runs.")] = None
+    cache: Annotated[
+        Path | None, Flag("--cache", "Directory for decoded pictures and shadow models, reused between runs.")
+    ] = None
     skip_unreadable: Annotated[
         bool, Flag("--skip-unreadable", "Leave out pictures that cannot be read; they are counted and listed.")
     ] = False
@@ -127,8 +129,6 @@ class RequestJob(Part):
             "Near copies under the same name: ask (or list, where nobody can answer), erase too, or do not search.",
         ),
     ] = "ask"
-
-    @property
     erased_subjects: Annotated[
         tuple[Name, ...],
         Flag("--erased-subject", "Name of a subject erased before: nothing learns from its pictures; repeatable."),
@@ -136,6 +136,8 @@ class RequestJob(Part):
     erased_pictures: Annotated[
         tuple[Name, ...], Flag("--erased-picture", "Id of a picture erased before: the same; repeatable.")
     ] = ()
+
+    @property
     def empty(self) -> bool:
         """Nothing is asked for."""
         return not (self.subjects or self.pictures or self.file)
@@ -236,8 +238,6 @@ class ReferenceJob(Part):
     train: Annotated[int, Field(ge=0, le=REFERENCE_LIMIT)] = 0
 
 
-class Frozen(Part):
-    """What was decided or found when a run began; a resumed run must find the same."""
 class DriftJob(Part):
     """When a line of unlearned models is to be trained anew; only a ledger looks at it."""
 
@@ -253,6 +253,8 @@ class DriftJob(Part):
     ] = DriftLimits.share_erased
 
 
+class Frozen(Part):
+    """What was decided or found when a run began; a resumed run must find the same."""
 
     expunge: str
     versions: dict[str, str]
@@ -317,9 +319,9 @@ class EraseJob(ComputeJob):
     method: MethodJob = MethodJob()
     recipe: Annotated[RecipeJob, Prefix("recipe-")] = RecipeJob()
     reference: Reference = ReferenceJob()
+    drift: DriftJob = DriftJob()
     show_faces: Annotated[bool, Flag("--show-faces", "Put pictures of people into the report.")] = False
 
-    drift: DriftJob = DriftJob()
     @field_validator("reference", mode="before")
     @classmethod
     def _read_reference(cls, raw: Any) -> Any:
@@ -335,9 +337,24 @@ class CheckJob(ComputeJob):
     recipe: Annotated[RecipeJob, Prefix("recipe-")] = RecipeJob()
 
 
+class MadeByJob(Part):
+    """What made the audited model, where anybody knows."""
+
+    name: Annotated[Name | None, Flag("--method", "Method that made the model; shadow models are unlearned by it.")] = (
+        None
+    )
+    set: Annotated[
+        dict[str, bool | int | float | str | None], Flag("--set", "Setting of that method, e.g. lr=0.01; repeatable.")
+    ] = {}
+
+
 class AuditJob(ComputeJob):
     """Measure finished models."""
 
+    run: Annotated[
+        Path | None,
+        Flag("--run", "Finished erase run to audit: says data, request, models, references, recipe and method."),
+    ] = None
     models: Annotated[
         tuple[Name, ...],
         Field(min_length=1),
@@ -351,6 +368,15 @@ class AuditJob(ComputeJob):
     head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
     request: RequestJob = RequestJob()
     reference: Reference = ReferenceJob()
+    method: MadeByJob = MadeByJob()
+    recipe: Annotated[RecipeJob, Prefix("recipe-")] = RecipeJob()
+    tier: Annotated[
+        Literal["quick", "standard", "thorough"],
+        Flag("--tier", "How much it may cost: no shadow models, 16 of them, or 128; the price is told first."),
+    ] = "quick"
+    workers: Annotated[
+        Name, Flag("--workers", "Who trains shadow models: in-process, pool, ray, or ray:ADDRESS of a cluster.")
+    ] = "pool"
 
     @field_validator("reference", mode="before")
     @classmethod

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -113,9 +112,9 @@ def reopen(runs: Sequence[EraseRun], desk: Desk, *, factory: str | None = None) 
     job, settings = decided(first.job.model_copy(update={"reference": beside}), None)
     erasure, inputs = load(job, settings, desk, began=dict(first.inputs))
     for name, what in SAME.items():
-        _check(first.path, what, first.inputs.get(name), inputs[name])
+        check_unchanged(first.path, what, first.inputs.get(name), inputs[name])
     if erasure.references:
-        _check(named.path, "reference", named.inputs.get(REFERENCE), inputs[REFERENCE])
+        check_unchanged(named.path, "reference", named.inputs.get(REFERENCE), inputs[REFERENCE])
     models = tuple(_made(run, erasure.artefact, desk) for run in runs)
     return Reopened(erasure, models, erasure.references[0] if erasure.references else _trained(runs, erasure.artefact))
 
@@ -147,19 +146,39 @@ def check_code(job: EraseJob, factory: str | None) -> None:
         raise ModelError("factory (--factory)", expected=f"{named}, as in the run", came=repr(factory or "nothing"))
 
 
-def _made(run: EraseRun, like: ModelArtefact, desk: Desk) -> ModelArtefact:
-    """The model that a run made.
+def check_made(run: EraseRun, found: ModelArtefact, desk: Desk) -> None:
+    """Refuse a model that is not the one that the run wrote.
 
     Raises:
-        InputError: it is not the one that the run wrote.
+        InputError: its weights are others.
     """
-    found = like.reopen(run.path / "model")
-    stored = like.form.stored(like.classifier.net).values()
+    stored = found.form.stored(found.classifier.net).values()
     if any(value.dtype in NARROW for value in stored):
         # what was hashed is what was computed with; the file holds it rounded
         desk.warn(f"{run.path}: weights in half precision cannot be checked against the run's fingerprint")
-        return found
-    _check(run.path, "weights in model/", run.after, found.weights_sha256)
+        return
+    check_unchanged(run.path, "weights in model/", run.after, found.weights_sha256)
+
+
+def check_unchanged(path: Path, what: str, stored: str | None, now: str) -> None:
+    """Refuse what is not what it was when the run at `path` read or wrote it.
+
+    Raises:
+        InputError: the fingerprints differ.
+    """
+    if stored != now:
+        raise InputError(
+            str(path),
+            expected=f"the {what} that the run had (SHA-256 {str(stored)[:12]})",
+            came=f"changed ones ({now[:12]})",
+            remedy="run the erasure again",
+        )
+
+
+def _made(run: EraseRun, like: ModelArtefact, desk: Desk) -> ModelArtefact:
+    """The model that a run made."""
+    found = like.reopen(run.path / "model")
+    check_made(run, found, desk)
     return found
 
 
@@ -168,16 +187,6 @@ def _trained(runs: Sequence[EraseRun], like: ModelArtefact) -> ModelArtefact | N
     for run in runs:
         if run.trained.exists() and run.references:
             found = like.reopen(run.trained)
-            _check(run.path, "reference", run.references[0], found.weights_sha256)
+            check_unchanged(run.path, "reference", run.references[0], found.weights_sha256)
             return found
     return None
-
-
-def _check(path: Path, what: str, stored: Any, now: str) -> None:
-    if stored != now:
-        raise InputError(
-            str(path),
-            expected=f"the {what} that the run had (SHA-256 {str(stored)[:12]})",
-            came=f"changed ones ({now[:12]})",
-            remedy="run the erasure again",
-        )

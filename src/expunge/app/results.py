@@ -11,6 +11,8 @@ from typing import Any
 
 from expunge.app.line import Erased, Erasure
 from expunge.app.measure import plain
+from expunge.audits.run import AuditReport
+from expunge.evidence.verdict import judge
 from expunge.models.artefact import ModelArtefact
 from expunge.models.weights import hash_state
 
@@ -57,8 +59,14 @@ def erasure_metrics(erasure: Erasure, erased: Erased) -> dict[str, Any]:
         "choices": plain(outcome.choices),
         "weights": {"before": erasure.artefact.weights_sha256, "after": after, "changed": outcome.changed},
         "references": reference_names(erased.references),
-        "audit": plain(erased.report),
+        "audit": judged_report(erased.report),
     }
+
+
+def judged_report(report: AuditReport) -> dict[str, Any]:
+    """A report with its verdict, as plain values."""
+    verdict = judge(report.rows_after, report.rows_reference, before=report.rows_before)
+    return {**plain(report), "verdict": plain(verdict)}
 
 
 def reference_names(references: Sequence[ModelArtefact]) -> list[dict[str, str]]:

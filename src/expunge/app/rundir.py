@@ -24,7 +24,7 @@ from expunge.errors import ExpungeError, Interrupted, RunDirectoryError
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_TEXTS = ("no space left on device", "disk quota exceeded")
 # what never changes a result may differ when a run is resumed
-FREE = ("engine.checkpoint_seconds", "data.cache")
+FREE = ("engine.checkpoint_seconds", "data.cache", "workers")
 LOCK, CHECKPOINTS = ".lock", "checkpoints"
 
 

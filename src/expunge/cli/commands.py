@@ -6,16 +6,16 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from expunge.app.audit import audit_files
+from expunge.app.auditrun import run_fields
 from expunge.app.catalog import audit_cards, method_cards
 from expunge.app.demo import DemoSettings, demo
-from expunge.app.desk import Desk
 from expunge.app.draw import draw_request
-from expunge.app.job import AuditJob, CheckJob, DrawJob, EraseJob, Job, TrainJob
+from expunge.app.job import AuditJob, CheckJob, DrawJob, EraseJob, TrainJob
 from expunge.app.runs import load_run
 from expunge.app.train import train_files
 from expunge.app.versions import EXPUNGE
@@ -26,8 +26,6 @@ from expunge.cli.terminal import Terminal
 
 VERSION = EXPUNGE
 Values = Mapping[str, Any]
-JobT = TypeVar("JobT", bound=Job)
-JobT_contra = TypeVar("JobT_contra", bound=Job, contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -47,12 +45,6 @@ class Group:
     commands: Mapping[str, Command]
 
 
-class UseCase(Protocol[JobT_contra]):
-    """A use case on files: does the job, answers with the finished run directory."""
-
-    def __call__(self, job: JobT_contra, *, desk: Desk, resume: bool) -> Path: ...
-
-
 def _flag(text: str, help: str) -> Any:
     return Annotated[bool, typer.Option(text, help=help, show_default=False, rich_help_panel="Run")]
 
@@ -70,17 +62,6 @@ JOB = parameter(
 )
 
 
-def _job_command(kind: type[JobT], use: UseCase[JobT], help: str) -> Command:
-    def run(values: Values) -> int:
-        def work(terminal: Terminal) -> Answer:
-            place = use(read_job(kind, values), desk=terminal, resume=values["resume"])
-            return _shown(place, terminal, quiet=values["json"])
-
-        return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
-
-    return Command(help, [*options(kind), JOB, RESUME, YES, JSON, DEBUG], run)
-
-
 def _erase(values: Values) -> int:
     def work(terminal: Terminal) -> Answer:
         if values["pending"]:
@@ -96,6 +77,15 @@ def _train(values: Values) -> int:
     def work(terminal: Terminal) -> Answer:
         books = ledgerflags.books_of(values) if ledgerflags.is_named(values) else None
         place = train_files(read_job(TrainJob, values), desk=terminal, resume=values["resume"], books=books)
+        return _shown(place, terminal, quiet=values["json"])
+
+    return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
+
+
+def _audit(values: Values) -> int:
+    def work(terminal: Terminal) -> Answer:
+        known = run_fields(Path(values["run"])) if values["run"] else {}
+        place = audit_files(read_job(AuditJob, values, known), desk=terminal, resume=values["resume"])
         return _shown(place, terminal, quiet=values["json"])
 
     return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
@@ -161,12 +151,15 @@ COMMANDS: Mapping[str, Command] = {
         [*options(TrainJob), *ledgerflags.WHERE, JOB, RESUME, YES, JSON, DEBUG],
         _train,
     ),
-    "audit": _job_command(
-        AuditJob,
-        audit_files,
-        "Measure what finished models still know about the pictures of a request.\n\n"
-        "Example: `expunge audit --data faces.parquet --label age_class --subject identity --model runs/erased "
-        "--request request.csv --reference runs/reference --out runs/audit`",
+    "audit": Command(
+        "Measure what finished models still know about the pictures of a request: an erase run (--run), or any model. "
+        "Without a reference it says what cannot be said; shadow models (--tier) need to know how the original was "
+        "trained.\n\n"
+        "Example: `expunge audit --run runs/erased --tier standard --out runs/audit`, or `expunge audit --data "
+        "faces.parquet --label age_class --subject identity --model runs/other --request request.csv --reference "
+        "runs/reference --out runs/audit`",
+        [*options(AuditJob), JOB, RESUME, YES, JSON, DEBUG],
+        _audit,
     ),
     "check": Command(check.HELP, [*options(CheckJob), JOB, JSON, DEBUG], check.run),
     "bench": Command(bench.HELP, [*bench.parameters(), JSON, DEBUG], bench.run),

@@ -24,6 +24,7 @@ JobT = TypeVar("JobT", bound=Job)
 PANELS: Mapping[str, str] = {
     "data": "Data",
     "model": "Model",
+    "run": "Model",
     "models": "Model",
     "original": "Model",
     "factory": "Model",
@@ -35,6 +36,8 @@ PANELS: Mapping[str, str] = {
     "method": "Method",
     "reference": "Reference",
     "recipe": "Training recipe",
+    "tier": "Shadow models",
+    "workers": "Shadow models",
     "engine": "Engine",
 }
 RUN = "Run"  # where everything else is shown
@@ -76,8 +79,11 @@ def generated(
     return command
 
 
-def read_job(kind: type[JobT], values: Mapping[str, Any]) -> JobT:
+def read_job(kind: type[JobT], values: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> JobT:
     """The job of a command's arguments: the file of `--job`, overridden by every flag that was given.
+
+    Args:
+        kind: of the job. values: arguments of the command. known: fields where neither file nor flag says anything.
 
     Raises:
         InputError: the first field that is not what it must be.
@@ -87,7 +93,7 @@ def read_job(kind: type[JobT], values: Mapping[str, Any]) -> JobT:
     if "method.set" in flags:
         flags["method.set"] = dict(map(setting, flags["method.set"]))
     file = read_job_file(kind, Path(values["job"])) if values.get("job") else {}
-    return build_job(kind, file, flags)
+    return build_job(kind, {**(known or {}), **file}, flags)
 
 
 def setting(text: str) -> tuple[str, str]:

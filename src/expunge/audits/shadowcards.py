@@ -1,0 +1,80 @@
+"""What the registry tells about attacks that compare a model, or a method, with shadow models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from expunge.audits.card import Audit
+
+# attacks that compare a model with shadow models: what they ask, and where that comes from
+ATTACKS: Mapping[str, tuple[str, str, str]] = {
+    "lira": (
+        "LiRA",
+        "whether the model answers like shadow models that were trained on a picture or like others",
+        "Carlini et al. 2022, online",
+    ),
+    "lira_offline": (
+        "LiRA, offline",
+        "how much surer the model is of a picture than shadow models that were not trained on it",
+        "Carlini et al. 2022, offline",
+    ),
+    "rmia": (
+        "RMIA",
+        "whether a picture surprises the model less, beside shadow models, than pictures of other people do",
+        "Zarifzadeh et al. 2024, offline",
+    ),
+}
+
+
+def _attacks() -> list[Audit]:
+    """Both numbers of every attack."""
+    made = []
+    for name, (title, asked, source) in ATTACKS.items():
+        ranked = f"Probability that a forget picture looks more like a member than a non-member does by {asked}."
+        found = f"Share of forget pictures recognised at one wrongly accused non-member in a hundred, by {asked}."
+        made.append(Audit(f"{name}_auroc", f"{title}, AUROC", "auroc", "reference", ranked, source))
+        made.append(Audit(f"{name}_tpr_at_1pct_fpr", f"{title}, 1 % false alarms", "share", "reference", found, source))
+    return made
+
+
+SHADOW_AUDITS: tuple[Audit, ...] = (
+    *_attacks(),
+    Audit(
+        "u_lira",
+        "U-LiRA",
+        "score",
+        "reference",
+        "Probability, at even odds, that a forget picture was learned and unlearned again, by shadow models that "
+        "did so and others that never saw it; mean over forget pictures.",
+        "Hayes et al. 2024",
+    ),
+    Audit(
+        "u_lira_auroc",
+        "U-LiRA beside the reference, AUROC",
+        "auroc",
+        "reference",
+        "Probability that U-LiRA gives a forget picture a higher score under the model than it gives a forget "
+        "picture under a reference. .5 for a model that was retrained itself.",
+        "Hayes et al. 2024",
+    ),
+    Audit(
+        "klom",
+        "KLoM of the method",
+        "nats",
+        "lower",
+        "Divergence between the margins of forget pictures under many unlearned models and under as many retrained "
+        "ones, mean over pictures. It says something about the method, not about the one model; the reference "
+        "value is the same between retrained models, which is far above 0 where models are few.",
+        "Georgiev et al. 2024",
+    ),
+    Audit(
+        "epsilon_quality",
+        "Forgetting quality of the method (epsilon)",
+        "score",
+        "reference",
+        "Points for how badly the best of many simple attacks tells many unlearned models from as many retrained "
+        "ones by their answers to one forget picture, mean over pictures. It says something about the method, not "
+        "about the one model; the reference value is the same between retrained models.",
+        "Triantafillou et al. 2024 (NeurIPS 2023 challenge)",
+    ),
+)

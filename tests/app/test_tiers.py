@@ -1,0 +1,197 @@
+"""Tiers of an audit, from files to metrics: what each takes, its price, whoever trains, and what cannot be had."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from expunge.app.audit import audit_files
+from expunge.app.auditrun import run_fields
+from expunge.app.desk import Silent
+from expunge.app.erase import erase_files
+from expunge.app.job import AuditJob
+from expunge.app.jobfile import build_job
+from expunge.app.runs import load_run
+from expunge.app.tiers import NO_METHOD, TIERS, Tier, tier_table, workers_of
+from expunge.errors import InputError, ModelError
+from tests.app.shadowing import Listener
+from tests.app.test_shadows import RAY
+from tests.app.workbench import Workbench
+
+SHADOW_ROWS = {"lira_auroc", "lira_offline_auroc", "rmia_auroc"}
+METHOD_ROWS = {"u_lira", "u_lira_auroc", "klom", "epsilon_quality"}
+
+
+@pytest.fixture(scope="module")
+def erased(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished erase run with one reference."""
+    place = tmp_path_factory.mktemp("erased") / "run"
+    return erase_files(bench.erase(place, reference=str(bench.reference)), desk=Silent())
+
+
+def audit(run: Path, out: Path, **flags: Any) -> AuditJob:
+    """An audit of that run, in this process; its shadows beside `out`."""
+    asked = {"out": out, "workers": "in-process", "engine.threads": 1, "data.cache": out.parent / "cache"}
+    return build_job(
+        AuditJob, run_fields(run), asked | {name.replace("__", "."): value for name, value in flags.items()}
+    )
+
+
+def measured(job: AuditJob, desk: Silent | None = None, *, resume: bool = False) -> dict[str, Any]:
+    return load_run(audit_files(job, desk=desk or Silent(), resume=resume)).metrics
+
+
+def by_name(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in rows}
+
+
+def shelf(job: AuditJob) -> dict[str, int]:
+    """Finished shadows, and when they were written."""
+    assert job.data.cache is not None
+    return {path.name: path.stat().st_mtime_ns for path in (job.data.cache / "shadows").glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def standard(erased: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The standard tier in this process."""
+    return measured(audit(erased, tmp_path_factory.mktemp("standard") / "audit", tier="standard"))
+
+
+def test_the_standard_tier_attacks_original_model_and_references_of_a_run(
+    erased: Path, standard: dict[str, Any]
+) -> None:
+    assert (standard["tier"], standard["shadows"]) == ("standard", {"halves": 16, "unlearned": 0, "retrained": 0})
+    (found,) = standard["audits"]
+    for rows in (found["rows_before"], found["rows_after"], *found["rows_reference"]):
+        assert set(by_name(rows)) >= SHADOW_ROWS and by_name(rows)["lira_auroc"]["value"] is not None
+    assert by_name(found["rows_after"])["lira_auroc"]["gap"] is not None
+    assert found["verdict"]["overall"] in ("inconclusive", "distinguishable", "indistinguishable")
+    # what the run itself measured is measured again, digit by digit
+    before = by_name(load_run(erased).metrics["audit"]["rows_after"])
+    assert before["mia_auroc"] == by_name(found["rows_after"])["mia_auroc"]
+
+
+@pytest.mark.parametrize("workers", ["pool", RAY])
+def test_by_two_workers_the_numbers_are_the_same(
+    erased: Path, standard: dict[str, Any], tmp_path: Path, workers: str
+) -> None:
+    job = audit(erased, tmp_path / "audit", tier="standard", workers=workers, engine__threads=2)
+    rows, known = (by_name(m["audits"][0]["rows_after"]) for m in (measured(job), standard))
+    for name in SHADOW_ROWS:
+        assert rows[name]["value"] == pytest.approx(known[name]["value"], abs=1e-9)
+
+
+def test_killed_it_goes_on_without_training_a_finished_shadow_again(
+    erased: Path, standard: dict[str, Any], tmp_path: Path
+) -> None:
+    job = audit(erased, tmp_path / "audit", tier="standard")
+    words = ["audit", "--run", str(erased), "--tier", "standard", "--workers", "in-process", "--threads", "1"]
+    words += ["--cache", str(job.data.cache), "--out", str(job.out)]
+    process = subprocess.Popen([sys.executable, "-m", "expunge", *words])
+    end = time.monotonic() + 120
+    while not shelf(job) and process.poll() is None:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    finished = shelf(job)
+    assert 1 <= len(finished) < 16
+    assert measured(job, resume=True) == standard
+    assert len(shelf(job)) == 16
+    assert {name: when for name, when in shelf(job).items() if name in finished} == finished
+
+
+def test_the_price_is_told_and_a_no_leaves_the_rest_of_the_audit(erased: Path, tmp_path: Path) -> None:
+    listener = Listener(answer=False)
+    job = audit(erased, tmp_path / "audit", tier="standard")
+    found = measured(job, listener)
+    assert listener.said[0].startswith("tier standard: 16 shadow models")
+    assert listener.said[1].startswith("one shadow model takes") and "15 more, 1 at a time" in listener.said[1]
+    assert len(shelf(job)) == 1 and found["shadows"]["halves"] == 0
+    (report,) = found["audits"]
+    assert "not wanted at that price" in report["notes"][-1]
+    assert "mia_auroc" in by_name(report["rows_after"]) and not SHADOW_ROWS & set(by_name(report["rows_after"]))
+
+
+def test_the_thorough_tier_unlearns_shadows_by_the_method_of_the_run(
+    erased: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TIERS, "thorough", Tier("thorough", 4, 3, "moments"))  # type: ignore[arg-type]
+    listener = Listener()
+    found = measured(audit(erased, tmp_path / "audit", tier="thorough"), listener)
+    assert found["shadows"] == {"halves": 4, "unlearned": 3, "retrained": 6}
+    assert set(by_name(found["audits"][0]["rows_after"])) >= SHADOW_ROWS | METHOD_ROWS
+    assert "; then others for about" in listener.said[1]
+    nobody = audit(erased, tmp_path / "again", tier="thorough")
+    nobody = nobody.model_copy(update={"method": nobody.method.model_copy(update={"name": None})})
+    before = shelf(nobody)
+    (report,) = measured(nobody)["audits"]
+    assert NO_METHOD in report["notes"] and shelf(nobody) == before
+    assert set(by_name(report["rows_after"])) >= SHADOW_ROWS and not METHOD_ROWS & set(by_name(report["rows_after"]))
+
+
+def test_a_model_of_which_nobody_knows_more_gets_the_rest(bench: Workbench, tmp_path: Path) -> None:
+    stripped = tmp_path / "model"
+    stripped.mkdir()
+    for path in (bench.original / "model").iterdir():
+        (stripped / path.name).write_bytes(path.read_bytes())
+    record = json.loads((stripped / "expunge.json").read_text())
+    (stripped / "expunge.json").write_text(json.dumps(record | {"recipe": None}))
+    job = bench.audit(tmp_path / "audit", models=[str(stripped)], tier="standard")
+    (report,) = measured(job)["audits"]
+    assert "no retrained reference" in report["notes"][0]
+    assert report["notes"][-1].startswith("LiRA (online and offline) and RMIA: shadows: unavailable: no recipe")
+    assert report["verdict"]["overall"] == "not assessable"
+    assert by_name(report["rows_after"])["mia_auroc"]["value"] is not None
+    assert not (tmp_path / "audit.shadows").exists()
+
+
+def test_shadows_lie_beside_the_run_where_no_cache_is_named(erased: Path, tmp_path: Path) -> None:
+    job = audit(erased, tmp_path / "audit", tier="standard")
+    measured(job.model_copy(update={"data": job.data.model_copy(update={"cache": None})}), Listener(answer=False))
+    assert len(list(erased.with_name("run.shadows").glob("*.json"))) == 1
+
+
+def test_a_run_whose_model_was_changed_is_refused(erased: Path, tmp_path: Path) -> None:
+    (weights,) = (erased / "model").glob("*.safetensors")
+    whole = weights.read_bytes()
+    state = load_file(weights)
+    name = next(iter(state))
+    try:
+        save_file({**state, name: state[name] + 1}, weights, metadata={"format": "pt"})
+        with pytest.raises(InputError, match="weights in model/"):
+            audit_files(audit(erased, tmp_path / "audit"), desk=Silent())
+    finally:
+        weights.write_bytes(whole)
+    assert not (tmp_path / "audit").exists()
+
+
+def test_tiers_are_listed_with_their_shadows() -> None:
+    assert [tier.shadows for tier in TIERS.values()] == [0, 16, 128]
+    lines = tier_table().splitlines()
+    assert len(lines) == 5 and lines[4].startswith("| `thorough` | 128 |") and "KLoM" in lines[4]
+
+
+@pytest.mark.parametrize("text", ["processes", "pool:2", "ray:", ""])
+def test_unknown_workers_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"one of in-process, pool, ray, ray:ADDRESS"):
+        workers_of(text, 1)
+
+
+def test_code_that_a_run_names_is_not_run(erased: Path, tmp_path: Path) -> None:
+    job = (erased / "job.yaml").read_text()
+    try:
+        (erased / "job.yaml").write_text(
+            job.replace(f"path: {load_run(erased).job['model']['path']}", "path: mine:make")
+        )
+        with pytest.raises(ModelError, match="factory"):
+            audit_files(audit(erased, tmp_path / "audit"), desk=Silent())
+    finally:
+        (erased / "job.yaml").write_text(job)
