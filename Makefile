@@ -9,7 +9,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check lint format docs bench torture adapters clean
+.PHONY: help setup demo test check lint format docs bench torture adapters peers clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -55,6 +55,9 @@ torture: $(STAMP) ## long fault tests: many kills at random moments, each resume
 
 adapters: $(STAMP) ## timm and torchvision, in an environment of their own
 	tests/adapters/run.sh
+
+peers: $(STAMP) ## independent implementations of the attacks, in a folder of their own: do they still say the same?
+	tests/peers/run.sh
 
 clean: ## remove .venv and caches, not runs
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
