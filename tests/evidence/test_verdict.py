@@ -131,7 +131,7 @@ def test_every_reason_gives_the_gap_its_interval_and_what_is_compared() -> None:
     assert "75.0 %" in reason and "55.0 %" in reason and "+20.0 pts" in reason and "90 % interval" in reason
 
 
-def luck(people: int, shift: float, *, trials: int = 400) -> list[str]:
+def luck(people: int, shift: float, *, trials: int = 150) -> list[str]:
     """Verdicts on models that vary as the margins' floors say, seen through so many people; correlated audits."""
     rng = np.random.default_rng(people)
     outcomes = []
@@ -150,10 +150,10 @@ def luck(people: int, shift: float, *, trials: int = 400) -> list[str]:
 
 @pytest.mark.parametrize("people", [5, 100])
 def test_false_alarms_stay_below_one_in_twenty(people: int) -> None:
-    assert luck(people, 0.0).count("distinguishable") / 400 < 0.05
+    assert luck(people, 0.0).count("distinguishable") / 150 < 0.05
 
 
 def test_a_planted_gap_is_found_and_the_more_surely_the_more_people() -> None:
-    found = [luck(people, 0.15).count("distinguishable") / 400 for people in (5, 25, 100)]
+    found = [luck(people, 0.15).count("distinguishable") / 150 for people in (5, 25, 100)]
     assert found == sorted(found) and found[-1] > 0.95
     assert luck(100, 0.15).count("indistinguishable") == 0

@@ -28,6 +28,7 @@ from expunge.types import AuditRow
 
 Outcome = Literal["indistinguishable", "distinguishable", "inconclusive", "not assessable"]
 Rows = Sequence[AuditRow]
+DIGITS = 9
 LEAST = 0.5  # of the margin; a smaller gap is never called distinguishable
 SURPRISED = ("loss", "forget")
 ALARM_LEVEL, ALARM_LEAST = 0.01, 0.1  # one-sided; share of the references' loss
@@ -174,10 +175,10 @@ def _audit(one: Assessed, adjusted: float, references: int) -> AuditVerdict:
         split=one.row.split,
         verdict=outcome,
         reasons=audit_words(one.row, one.found, one.margin, outcome, p=adjusted, references=references),
-        gap=one.found.gap,
-        low=one.found.low,
-        high=one.found.high,
-        p=adjusted,
+        gap=round(one.found.gap, DIGITS),
+        low=round(one.found.low, DIGITS),
+        high=round(one.found.high, DIGITS),
+        p=round(adjusted, DIGITS),
         margin=one.margin.margin,
     )
 

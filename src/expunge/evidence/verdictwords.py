@@ -73,7 +73,7 @@ def power_words(row: AuditRow, found: Compared, people: int) -> str:
     unit = "picture" if row.subjects is None else "person"
     who = counted(people, unit, "people" if unit == "person" else "")
     gap = number(found.detectable, row.unit, sign=True).removeprefix("+")
-    least = f", a value of {number(row.reference + found.detectable, row.unit)}" if row.reference is not None else ""
+    least = f" (a value of {number(row.reference + found.detectable, row.unit)})" if row.reference is not None else ""
     return f"{named(row)}: with {who}, a gap of {gap} to retraining{least} would show with a probability of 80 %."
 
 
