@@ -140,7 +140,7 @@ def _figure_data(
     return FigureData(
         views={name: model_view(found, rows) for name, found in seen.items()},
         lines=overshoot_lines(seen),
-        key=MapKey(classes, forget, spec.classes[0], shapes=True),
+        key=MapKey(classes, forget, spec.classes[0]),
         attribute=spec.names[0],
         target=REFERENCE if REFERENCE in seen else "",
         pairs=pairs,

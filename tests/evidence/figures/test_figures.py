@@ -33,7 +33,7 @@ def line(name: str, seen: ModelView) -> OvershootLine:
 @pytest.fixture(scope="module")
 def data() -> FigureData:
     views = {name: view(seed) for seed, name in enumerate(NAMES)}
-    key = MapKey(np.arange(70) % 9, np.arange(70) < 20, [f"group {k}" for k in range(9)], shapes=True)
+    key = MapKey(np.arange(70) % 9, np.arange(70) < 20, [f"group {k}" for k in range(9)])
     lines = [line(name, seen) for name, seen in views.items()]
     return FigureData(views, lines, key, "age_class", target=NAMES[-1])
 

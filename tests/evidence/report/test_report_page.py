@@ -19,6 +19,7 @@ from expunge.evidence.report import (
     render_report,
     report_html,
 )
+from expunge.evidence.report.featurefigure import MapKey
 from tests.evidence.report.pages import HOSTILE, VERDICT, Page, finished, leaks, row, rows, spoiled, told
 
 
@@ -186,3 +187,9 @@ def test_a_reader_without_a_mouse_can_skip_to_the_report(good: ReportData) -> No
     page = Page(report_html(good))
     first = page.named("a")[0]
     assert first["class"] == "skip" and first["href"] == "#" + str(page.named("main")[0]["id"])
+
+
+def test_no_class_is_told_by_colour_alone() -> None:
+    key = MapKey(np.arange(8), np.zeros(8, bool), [])
+    assert len({key.look(klass)[1] for klass in range(8)}) == 8
+    assert len({key.look(klass) for klass in range(70)}) == 70

@@ -22,7 +22,7 @@ INK, MUTED, GRID = "#1b2430", "#55606e", "#e3e7ec"
 FORGET, REPORTING, TARGET = "#b34700", "#0062a3", "#1b2430"
 # Okabe and Ito's palette, darkened where it would not stand out from white
 PALETTE = ("#0072b2", "#c96a00", "#007a5a", "#b8568f", "#3a9bd9", "#8a7a00", "#444444", "#7a3b00")
-MARKERS = ("o", "^", "s", "D", "v", "P")
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")  # one more than colours: both repeat together late
 DOTS_PER_INCH = 200  # of PNG files
 
 STYLE: Any = {  # matplotlib's own type is a list of all its settings

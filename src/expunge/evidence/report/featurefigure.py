@@ -31,22 +31,19 @@ class MapKey:
         classes: int [s], class of each picture.
         forget: bool [s], which of them are forget pictures.
         names: of the classes.
-        shapes: classes differ in shape too, not in colour alone.
     """
 
     classes: Array
     forget: Array
     names: Sequence[str]
-    shapes: bool = False
 
     def at(self, chosen: Array) -> MapKey:
         """The same for some of the pictures."""
         return replace(self, classes=self.classes[chosen], forget=self.forget[chosen])
 
     def look(self, klass: int) -> tuple[str, str]:
-        """Colour and marker of a class."""
-        place = klass if self.shapes else klass // len(PALETTE)
-        return PALETTE[klass % len(PALETTE)], MARKERS[place % len(MARKERS)]
+        """Colour and marker of a class: never told by colour alone."""
+        return PALETTE[klass % len(PALETTE)], MARKERS[klass % len(MARKERS)]
 
 
 def feature_figure(data: ReportData) -> Markup | None:

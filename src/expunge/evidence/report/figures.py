@@ -76,7 +76,7 @@ def _losses(axis: Axes, view: ModelView, bins: Array) -> None:
         counts, edges = np.histogram(losses, bins)
         axis.stairs(100 * counts / len(losses), edges, fill=True, color=colour, alpha=0.16)
         axis.stairs(100 * counts / len(losses), edges, color=colour, linewidth=1.5, linestyle=dashes, label=label)
-        axis.axvline(float(np.median(losses)), color=colour, linewidth=1, linestyle=":")
+        axis.axvline(float(np.median(losses)), color=colour, linewidth=0.9, linestyle=dashes)
     axis.set_xlabel("loss, nats")
     axis.grid(axis="y", color=GRID, linewidth=0.6)
 
