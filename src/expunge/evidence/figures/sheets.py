@@ -25,7 +25,7 @@ Format = Literal["svg", "png"]
 FORMATS: tuple[str, ...] = get_args(Format)
 LETTERS = 15  # of a caption, per inch of width
 LOSS_CAPTION = (
-    "Losses of erased and of never-seen pictures; dotted lines are medians. The last bin holds all losses beyond it."
+    "Losses of erased and of never-seen pictures; upright lines are medians. The last bin holds all losses beyond it."
 )
 PAIR_CAPTION = (
     "Training pictures that stay, and what the method trains on in their place; below them the difference, "
