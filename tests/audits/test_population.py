@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from expunge.audits.attackcards import ATTACKS
 from expunge.audits.observe import Observation
-from expunge.audits.population import ATTACKS, STRONGEST, attack_scores, population, strongest
+from expunge.audits.population import STRONGEST, attack_scores, population, strongest
 from expunge.audits.resampling import resampling
 from expunge.audits.statistics import ATTACKED, Estimates, Key, estimates
 from tests.audits.gaussians import model

@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from expunge.audits.attackcards import ATTACKS
 from expunge.audits.observe import Observation, Seen
-from expunge.audits.registry import ATTACKS
 from expunge.audits.resampling import Weights, evenly, owners_of
 from expunge.audits.statistics import ATTACKED, FPR, Estimate, Estimates, Key, between
 from expunge.errors import Unavailable
