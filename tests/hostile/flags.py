@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 
+from expunge.app.ledger import Books
+from expunge.data.requests import ErasureRequest
 from tests.hostile.table import HTML, LONG, NUL, SQL, TERMINAL, TURNED, Case, Place
 
 Prepared = Callable[[], object]
+WHERE = ("--pseudonym-key", "pseudonyms.key", "--ledger", "ledger.db")
 ERASE = ("erase", "--data", "faces.parquet", "--model", "model", "--forget-subject", "Ana", "--out", "out")
 
 
@@ -23,12 +29,22 @@ def books(*words: object) -> Callable[[Place], Prepared]:
     """A command on a ledger with one request."""
 
     def prepare(place: Place) -> Prepared:
-        where = ("--pseudonym-key", "pseudonyms.key", "--ledger", "ledger.db")
-        for made in (("migrate",), ("key", "new"), ("add", "--forget-subject", "Ana")):
-            assert place.run("ledger", *made, *where) == 0
-        return place.command("ledger", *words, *where)
+        for name, content in one_request().items():
+            os.chmod(place.file(name, content), 0o600)
+        return place.command("ledger", *words, *WHERE)
 
     return prepare
+
+
+@cache
+def one_request() -> dict[str, bytes]:
+    """The files of a ledger with one request, and of its key."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Books(f"{folder}/ledger.db", Path(folder, "pseudonyms.key"))
+        made.migrate()
+        made.new_key()
+        made.add(ErasureRequest(subjects=("Ana",)))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 def key(content: str | bytes, mode: int = 0o600) -> Callable[[Place], Prepared]:

@@ -112,7 +112,7 @@ class StoreFile:
         rows = _sample(len(pixels)) if mapped else range(len(pixels))
         if any(not np.array_equal(hash_row(pixels[row]), hashes[row]) for row in rows):
             return None
-        return Stored(pixels, hashes, {int(row): str(reason) for row, reason in manifest["unreadable"].items()})
+        return Stored(pixels, hashes, manifest["unreadable"])
 
     def _in_memory(self) -> Pixels:
         return np.fromfile(self.pixels_path, dtype=np.uint8, count=self.pixel_bytes).reshape(self.shape)
@@ -122,9 +122,11 @@ class StoreFile:
             manifest: dict[str, Any] = json.loads(self.manifest_path.read_bytes())
             size = self.pixels_path.stat().st_size
             fits = manifest["format"] == FORMAT and manifest["shape"] == list(self.shape)
-            known = {"hashes", "unreadable"} <= manifest.keys()
-        except (OSError, ValueError, KeyError, TypeError):
+            reasons = {int(row): str(reason) for row, reason in manifest["unreadable"].items()}
+            known = "hashes" in manifest and all(0 <= row < self.shape[0] for row in reasons)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+        manifest["unreadable"] = reasons
         return manifest if fits and known and size == self.pixel_bytes + self.shape[0] * HASH_BYTES else None
 
     def _sweep(self) -> None:
@@ -140,7 +142,7 @@ def store_at(pixels: Path) -> StoreFile | None:
     place = StoreFile(pixels.parent, pixels.stem, (0, 0, 0, 0))
     try:
         n, height, width, channels = map(int, json.loads(place.manifest_path.read_bytes())["shape"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return replace(place, shape=(n, height, width, channels))
 

@@ -47,6 +47,6 @@ class Events:
         for line in path.read_text().splitlines():
             try:
                 events.append(json.loads(line))
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):
                 break
         return events
