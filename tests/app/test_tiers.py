@@ -26,6 +26,7 @@ from tests.app.test_shadows import RAY
 from tests.app.workbench import Workbench
 
 SHADOW_ROWS = {"lira_auroc", "lira_offline_auroc", "rmia_auroc"}
+PROBE_ROWS = {"relearn_speed", "residue_member_auroc", "collapse_separability"}
 METHOD_ROWS = {"u_lira", "u_lira_auroc", "klom", "epsilon_quality"}
 
 
@@ -58,6 +59,12 @@ def shelf(job: AuditJob) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (job.data.cache / "shadows").glob("*.json")}
 
 
+@pytest.fixture
+def unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard tier without the probes, which take most of the time here."""
+    monkeypatch.setitem(TIERS, "standard", Tier("standard", 16, 0, probes=False, takes="moments"))  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def standard(erased: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The standard tier in this process."""
@@ -70,14 +77,18 @@ def test_the_standard_tier_attacks_original_model_and_references_of_a_run(
     assert (standard["tier"], standard["shadows"]) == ("standard", {"halves": 16, "unlearned": 0, "retrained": 0})
     (found,) = standard["audits"]
     for rows in (found["rows_before"], found["rows_after"], *found["rows_reference"]):
-        assert set(by_name(rows)) >= SHADOW_ROWS and by_name(rows)["lira_auroc"]["value"] is not None
+        assert set(by_name(rows)) >= SHADOW_ROWS | PROBE_ROWS and by_name(rows)["lira_auroc"]["value"] is not None
     assert by_name(found["rows_after"])["lira_auroc"]["gap"] is not None
     assert found["verdict"]["overall"] in ("inconclusive", "distinguishable", "indistinguishable")
+    curves = found["relearning"]["curves"]
+    assert {(c["model"], c["part"]) for c in curves} >= {("before", "retain"), ("after", "forget")}
+    assert all(len(c["loss"]) == len(c["steps"]) > 1 for c in curves)
     # what the run itself measured is measured again, digit by digit
     before = by_name(load_run(erased).metrics["audit"]["rows_after"])
     assert before["mia_auroc"] == by_name(found["rows_after"])["mia_auroc"]
 
 
+@pytest.mark.usefixtures("unprobed")
 @pytest.mark.parametrize("workers", ["pool", RAY])
 def test_by_two_workers_the_numbers_are_the_same(
     erased: Path, standard: dict[str, Any], tmp_path: Path, workers: str
@@ -88,6 +99,7 @@ def test_by_two_workers_the_numbers_are_the_same(
         assert rows[name]["value"] == pytest.approx(known[name]["value"], abs=1e-9)
 
 
+@pytest.mark.usefixtures("unprobed")
 def test_killed_it_goes_on_without_training_a_finished_shadow_again(
     erased: Path, standard: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -103,11 +115,13 @@ def test_killed_it_goes_on_without_training_a_finished_shadow_again(
     process.wait()
     finished = shelf(job)
     assert 1 <= len(finished) < 16
-    assert measured(job, resume=True) == standard
+    rows, known = (by_name(m["audits"][0]["rows_after"]) for m in (measured(job, resume=True), standard))
+    assert {name: rows[name] for name in SHADOW_ROWS} == {name: known[name] for name in SHADOW_ROWS}
     assert len(shelf(job)) == 16
     assert {name: when for name, when in shelf(job).items() if name in finished} == finished
 
 
+@pytest.mark.usefixtures("unprobed")
 def test_the_price_is_told_and_a_no_leaves_the_rest_of_the_audit(erased: Path, tmp_path: Path) -> None:
     listener = Listener(answer=False)
     job = audit(erased, tmp_path / "audit", tier="standard")
@@ -123,7 +137,7 @@ def test_the_price_is_told_and_a_no_leaves_the_rest_of_the_audit(erased: Path, t
 def test_the_thorough_tier_unlearns_shadows_by_the_method_of_the_run(
     erased: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(TIERS, "thorough", Tier("thorough", 4, 3, "moments"))  # type: ignore[arg-type]
+    monkeypatch.setitem(TIERS, "thorough", Tier("thorough", 4, 3, probes=False, takes="moments"))  # type: ignore[arg-type]
     listener = Listener()
     found = measured(audit(erased, tmp_path / "audit", tier="thorough"), listener)
     assert found["shadows"] == {"halves": 4, "unlearned": 3, "retrained": 6}
@@ -137,6 +151,7 @@ def test_the_thorough_tier_unlearns_shadows_by_the_method_of_the_run(
     assert set(by_name(report["rows_after"])) >= SHADOW_ROWS and not METHOD_ROWS & set(by_name(report["rows_after"]))
 
 
+@pytest.mark.usefixtures("unprobed")
 def test_a_model_of_which_nobody_knows_more_gets_the_rest(bench: Workbench, tmp_path: Path) -> None:
     stripped = tmp_path / "model"
     stripped.mkdir()
@@ -153,6 +168,7 @@ def test_a_model_of_which_nobody_knows_more_gets_the_rest(bench: Workbench, tmp_
     assert not (tmp_path / "audit.shadows").exists()
 
 
+@pytest.mark.usefixtures("unprobed")
 def test_shadows_lie_beside_the_run_where_no_cache_is_named(erased: Path, tmp_path: Path) -> None:
     job = audit(erased, tmp_path / "audit", tier="standard")
     measured(job.model_copy(update={"data": job.data.model_copy(update={"cache": None})}), Listener(answer=False))

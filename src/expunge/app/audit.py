@@ -6,11 +6,11 @@ A job flows in, a run directory flows out. The models are only looked at; which 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from expunge.app.auditrun import audited_run, check_same_run
+from expunge.app.deeper import Audited, attacked, probed
 from expunge.app.desk import Desk
 from expunge.app.freeze import decided, freeze
 from expunge.app.inputs import load_beside, load_for_data
@@ -24,9 +24,8 @@ from expunge.app.results import FORMAT, judged_report, reference_names
 from expunge.app.rundir import began_with, check_out, finished, open_run
 from expunge.app.tiers import TIERS, Shadowing, shadow_study, workers_of
 from expunge.app.user import train_function
-from expunge.audits.rows import RowsBeside
-from expunge.audits.run import AuditReport, audit
-from expunge.audits.shadowattacks import ShadowStudy, shadow_rows
+from expunge.audits.run import audit
+from expunge.audits.shadowattacks import ShadowStudy
 from expunge.data.dataset import Dataset
 from expunge.data.requests import Resolution
 from expunge.engine.settings import EngineSettings
@@ -35,7 +34,6 @@ from expunge.methods.registry import resolve_method
 from expunge.models.artefact import ModelArtefact
 from expunge.types import SPLITS, ErasureTask
 
-NO_SHADOWS = ShadowStudy()
 SHADOWS = "shadows"
 
 
@@ -63,10 +61,11 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     shadowing = _shadowing(job, resolution.task, (*original, *models)[0], settings, out)
     with open_run(out, freeze(job, inputs), resume=resume) as work:
         study, missing = shadow_study(shadowing, desk)
-        reports = audit_models(models, original, references, resolution, study=study, settings=settings, desk=desk)
-        reports = [replace(report, notes=report.notes + missing) for report in reports]
-        named = dict(zip(names_of(job.models), reports, strict=True))
-        work.write_json("metrics.json", {**_metrics(named, resolution, references), **_shadow_counts(job, study)})
+        found = audit_models(models, original, references, resolution, settings=settings, desk=desk)
+        found = [_deeper(one, study, missing, shadowing, desk) for one in found]
+        named = dict(zip(names_of(job.models), found, strict=True))
+        metrics = {**_metrics(named, resolution, references), **_shadow_counts(job, study)}
+        work.write_json("metrics.json", metrics)
         return work.finish()
 
 
@@ -78,32 +77,29 @@ def audit_models(
     *,
     settings: EngineSettings,
     desk: Desk,
-    study: ShadowStudy = NO_SHADOWS,
-) -> list[AuditReport]:
-    """One report for every model; `original` holds the model before erasure, or nothing."""
+) -> list[Audited]:
+    """Look at every model's answers; `original` holds the model before erasure, or nothing."""
     desk.stage("looking at references")
     task = resolution.task
     before = [watch(model.classifier, task, settings) for model in original]
-    beside = [watch(model.classifier, task, settings) for model in references]
+    beside = tuple(watch(model.classifier, task, settings) for model in references)
     untrained = watch_untrained(models[0], task, settings)
-    reports = []
+    found = []
     for number, model in enumerate(models, start=1):
         desk.stage(f"auditing model {number} of {len(models)}")
         after, was = watch(model.classifier, task, settings), before[0] if before else None
-        report = audit(was, after, beside, untrained=untrained, seed=settings.seed)
-        reports.append(with_rows(report, shadow_rows(study, was, after, beside, seed=settings.seed)))
-    return reports
-
-
-def with_rows(report: AuditReport, more: RowsBeside) -> AuditReport:
-    """The report with further rows of every model."""
-    references = zip(report.rows_reference, more.references, strict=True)
-    return replace(
-        report,
-        rows_before=report.rows_before + more.before,
-        rows_after=report.rows_after + more.after,
-        rows_reference=tuple(rows + others for rows, others in references),
-    )
+        found.append(
+            Audited(
+                original=original[0].classifier if original else None,
+                model=model.classifier,
+                references=tuple(reference.classifier for reference in references),
+                before=was,
+                after=after,
+                beside=beside,
+                report=audit(was, after, beside, untrained=untrained, seed=settings.seed),
+            )
+        )
+    return found
 
 
 def names_of(paths: Sequence[str]) -> list[str]:
@@ -138,8 +134,18 @@ def _models(
     return data, (artefact, *load(others)), original, load(job.reference.paths)
 
 
+def _deeper(audited: Audited, study: ShadowStudy, missing: Sequence[str], shadowing: Shadowing, desk: Desk) -> Audited:
+    """The same with all that the tier asks for."""
+    settings = shadowing.retraining.settings
+    found = attacked(audited, study, settings.seed)
+    if shadowing.tier.probes:
+        desk.stage("relearning, feature residue, correlation collapse")
+        found = probed(found, shadowing.task, settings)
+    return found.with_notes(missing)
+
+
 def _metrics(
-    reports: dict[str, AuditReport], resolution: Resolution, references: Sequence[ModelArtefact]
+    audited: dict[str, Audited], resolution: Resolution, references: Sequence[ModelArtefact]
 ) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -148,8 +154,13 @@ def _metrics(
         "pictures": {name: len(resolution.task.split(name)) for name in SPLITS},
         "references": reference_names(references),
         # a list: names in a mapping would be sorted
-        "audits": [{"model": name, **judged_report(report)} for name, report in reports.items()],
+        "audits": [{"model": name, **_judged(one)} for name, one in audited.items()],
     }
+
+
+def _judged(audited: Audited) -> dict[str, Any]:
+    curves = {"relearning": {"curves": plain(audited.relearning)}} if audited.relearning else {}
+    return {**judged_report(audited.report), **curves}
 
 
 def _shadowing(job: AuditJob, task: ErasureTask, like: ModelArtefact, settings: EngineSettings, out: Path) -> Shadowing:

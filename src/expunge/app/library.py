@@ -179,7 +179,7 @@ def audit(
     def load(found: Model) -> ModelArtefact:
         return as_artefact(found, pictures, preprocessing=preprocessing, head=head)
 
-    (report,) = audit_models(
+    (audited,) = audit_models(
         [load(model)],
         [load(original)] if original is not None else [],
         [load(reference) for reference in references],
@@ -187,4 +187,4 @@ def audit(
         settings=decide(replace(engine or EngineSettings(), seed=seed)),
         desk=desk or Silent(),
     )
-    return report
+    return audited.report

@@ -25,6 +25,7 @@ from expunge.types import ErasureTask
 POPULATION = "population attacks on the answers, gaps to the references"
 MEMBERSHIP = "LiRA (online and offline) and RMIA"
 METHOD = "U-LiRA, KLoM and the epsilon score of the method"
+PROBES = "relearning, feature residue and correlation collapse"
 NO_METHOD = f"{METHOD}: unavailable: nobody said which method made the model (--run, or --method)"
 
 
@@ -36,12 +37,14 @@ class Tier:
         name: of it.
         halves: shadows on random halves of the pictures.
         unlearned: shadows that learned and unlearned the forget set; twice as many never see it.
+        probes: whether copies of the models are trained further, and features looked into.
         takes: how long, in words.
     """
 
     name: str
     halves: int
     unlearned: int
+    probes: bool
     takes: str
 
     @property
@@ -57,15 +60,20 @@ class Tier:
     @property
     def contents(self) -> tuple[str, ...]:
         """What is measured."""
-        return (POPULATION, *([MEMBERSHIP] if self.halves else []), *([METHOD] if self.unlearned else []))
+        return (POPULATION, *([PROBES] if self.probes else []), *self.attacks)
+
+    @property
+    def attacks(self) -> tuple[str, ...]:
+        """What needs shadow models."""
+        return (*([MEMBERSHIP] if self.halves else []), *([METHOD] if self.unlearned else []))
 
 
 TIERS: Mapping[str, Tier] = {
     tier.name: tier
     for tier in (
-        Tier("quick", 0, 0, "seconds"),
-        Tier("standard", 16, 0, "about 8 trainings of the original"),
-        Tier("thorough", 32, 32, "about 112 trainings of the original, and 32 unlearnings"),
+        Tier("quick", 0, 0, probes=False, takes="seconds"),
+        Tier("standard", 16, 0, probes=True, takes="about 8 trainings of the original"),
+        Tier("thorough", 32, 32, probes=True, takes="about 112 trainings of the original, and 32 unlearnings"),
     )
 }
 
@@ -133,7 +141,7 @@ def shadow_study(shadowing: Shadowing, desk: Desk) -> tuple[ShadowStudy, tuple[s
     try:
         plans = _plans(shadowing) if tier.shadows else {}
     except Unavailable as error:
-        return ShadowStudy(), (f"{'; '.join(tier.contents[1:])}: {error}",)
+        return ShadowStudy(), (f"{'; '.join(tier.attacks)}: {error}",)
     notes = [] if shadowing.unlearning is not None or not tier.unlearned else [NO_METHOD]
     asked, made = _AskedOnce(desk), dict[str, Shadows]()
     for number, (name, (plan, count)) in enumerate(plans.items()):

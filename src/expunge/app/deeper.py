@@ -1,0 +1,113 @@
+"""What an audit may do beyond a look at answers: shadow attacks, relearning, feature residue, correlation collapse.
+
+Models with what they answered flow in; reports with more rows flow out. Copies are trained, never the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from expunge.audits.collapse import collapse
+from expunge.audits.observe import Observation
+from expunge.audits.relearn import RelearningCurve, relearning
+from expunge.audits.residue import residue
+from expunge.audits.rows import RowsBeside
+from expunge.audits.run import AuditReport
+from expunge.audits.shadowattacks import ShadowStudy, shadow_rows
+from expunge.engine.recipe import train_model
+from expunge.engine.settings import EngineSettings
+from expunge.errors import ModelError, Unavailable
+from expunge.models.classifier import PixelClassifier
+from expunge.types import ErasureTask, Optimizer, PictureSet, TrainRecipe
+
+# the same for every model, however it was trained: a plain, gentle training further
+RELEARNED = TrainRecipe(batch_size=64, optimizer=Optimizer(lr=0.01), augmentation=None)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One audited model beside others.
+
+    Args:
+        original: the model before erasure, or None. model: the audited one. references: retrained models.
+        before, after, beside: what each of these answered.
+        report: what was measured.
+        relearning: curves of all of them; empty where nothing was trained further.
+    """
+
+    original: PixelClassifier | None
+    model: PixelClassifier
+    references: tuple[PixelClassifier, ...]
+    before: Observation | None
+    after: Observation
+    beside: tuple[Observation, ...]
+    report: AuditReport
+    relearning: tuple[RelearningCurve, ...] = ()
+
+    def with_rows(self, more: RowsBeside) -> Audited:
+        """The same with further rows of every model."""
+        report = self.report
+        references = zip(report.rows_reference, more.references, strict=True)
+        longer = replace(
+            report,
+            rows_before=report.rows_before + more.before,
+            rows_after=report.rows_after + more.after,
+            rows_reference=tuple(rows + others for rows, others in references),
+        )
+        return replace(self, report=longer)
+
+    def with_notes(self, notes: Sequence[str]) -> Audited:
+        """The same with further sentences on what cannot be said."""
+        return replace(self, report=replace(self.report, notes=(*self.report.notes, *notes)))
+
+
+@dataclass(frozen=True)
+class Further:
+    """A `Continue`: a few steps of the engine, whatever recipe the model came from."""
+
+    settings: EngineSettings
+
+    def __call__(self, model: nn.Module, subset: PictureSet, steps: int, seed: int) -> PixelClassifier:
+        """Train `model` further."""
+        if not isinstance(model, PixelClassifier):
+            raise ModelError("relearning", expected="a PixelClassifier", came=type(model).__name__)
+        recipe = replace(RELEARNED, epochs=steps * RELEARNED.batch_size, seed=seed)  # more than enough: steps end it
+        train_model(model, subset, recipe, settings=replace(self.settings, max_steps=steps, max_seconds=None))
+        return model.to(self.settings.device)
+
+
+def attacked(audited: Audited, study: ShadowStudy, seed: int) -> Audited:
+    """The same with the attacks that these shadows allow."""
+    rows = shadow_rows(study, audited.before, audited.after, audited.beside, seed=seed)
+    return audited.with_rows(rows)
+
+
+def probed(audited: Audited, task: ErasureTask, settings: EngineSettings) -> Audited:
+    """The same with relearning, feature residue and correlation collapse."""
+    seed = settings.seed
+    found = audited.with_rows(collapse(audited.before, audited.after, audited.beside, seed=seed))
+    models = (audited.original, audited.model, audited.references)
+    with _on_device(audited, settings.device):
+        found = found.with_rows(residue(*models, task, seed=seed))
+        try:
+            relearned = relearning(*models, task, Further(settings), seed=seed)
+        except Unavailable as error:
+            return found.with_notes([str(error)])
+    return replace(found.with_rows(relearned.rows), relearning=relearned.curves)
+
+
+@contextmanager
+def _on_device(audited: Audited, device: str) -> Iterator[None]:
+    """All models of an audit there, and on the CPU again afterwards."""
+    models = [model for model in (audited.original, audited.model, *audited.references) if model is not None]
+    for model in models:
+        model.to(device)
+    try:
+        yield
+    finally:
+        for model in models:
+            model.to("cpu")
