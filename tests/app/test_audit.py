@@ -22,7 +22,7 @@ def test_models_are_audited_side_by_side(bench: Workbench, tmp_path: Path) -> No
         reference=str(bench.reference),
     )
     run = load_run(audit_files(job, desk=Silent()))
-    assert set(listing(run.path)) == {"job.yaml", "metrics.json"}
+    assert set(listing(run.path)) == {"job.yaml", "metrics.json", "audit-1.html", "audit-2.html"}
     rows = list(table_rows(run.metrics))
     assert list(rows[0].values) == ["reference", "model"]
     likeness = next(row for row in rows if row.name == "zrf")  # the models' directory says how to build one afresh

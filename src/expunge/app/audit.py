@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from expunge.app.auditpages import audit_pages
 from expunge.app.auditrun import audited_run, check_same_run
 from expunge.app.deeper import Audited, attacked, probed
 from expunge.app.desk import Desk
@@ -30,6 +31,7 @@ from expunge.data.dataset import Dataset
 from expunge.data.requests import Resolution
 from expunge.engine.settings import EngineSettings
 from expunge.errors import InputError
+from expunge.evidence.report import write_page
 from expunge.methods.registry import resolve_method
 from expunge.models.artefact import ModelArtefact
 from expunge.types import SPLITS, ErasureTask

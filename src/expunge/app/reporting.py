@@ -93,6 +93,7 @@ def erasure_report(
         versions={"expunge": fields["frozen"]["expunge"], **fields["frozen"]["versions"]},
         hashes={**fields["frozen"]["inputs"], "weights after": metrics["weights"]["after"]},
         verdict=measured.get("verdict"),
+        audit=measured,
         attestation=cover.attestation,
         descriptions={str(card["name"]): str(card.get("description", "")) for card in describe_audits()},
         unmeasured=not_measured(metrics),

@@ -1,5 +1,6 @@
 """The pages of a run: numbers, arrays and strings flow in; report, hand-off page and model card flow out as text."""
 
+from expunge.evidence.report.auditpage import audit_page
 from expunge.evidence.report.data import (
     Costs,
     ModelView,
@@ -27,6 +28,7 @@ __all__ = [
     "ProbePoint",
     "ReportData",
     "RequestLine",
+    "audit_page",
     "handoff_html",
     "model_card",
     "render_report",

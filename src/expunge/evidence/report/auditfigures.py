@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from markupsafe import Markup
@@ -17,7 +18,8 @@ from matplotlib.lines import Line2D
 from expunge.evidence.report.canvas import FORGET, GRID, MUTED, REPORTING, drawing, panels, svg
 
 ACROSS = 3  # panels in a row
-LOOKS: Mapping[str, tuple[str, str, str, float]] = {  # what a reader calls a model; colour, dashes, width
+Look = tuple[str, str, Literal["--", "-", ":"], float]
+LOOKS: Mapping[str, Look] = {  # what a reader calls a model; colour, dashes, width
     "before": ("Before", MUTED, "--", 1.6),
     "after": ("After", FORGET, "-", 2.0),
     "reference": ("Retrained reference", REPORTING, ":", 1.6),
@@ -27,7 +29,7 @@ PARTS: Mapping[str, str] = {
     "forget": "Trained further on half of the erased people",
 }
 ATTACKS: Mapping[str, str] = {"svc": "All signals together"}
-LOWEST = 0.01  # false positive rate where no curve says anything
+LARGEST = 0.1  # false positive rate at which axes begin at the latest
 FALSE_ALARMS = 0.01  # where the words of a figure read it
 
 
@@ -52,7 +54,7 @@ def roc_figure(curves: Sequence[Curve]) -> Markup | None:
     if not attacks:
         return None
     shown = [x for curve in curves for x, y in curve.points if y]
-    low = 10 ** math.floor(math.log10(min(shown, default=LOWEST)))
+    low = 10 ** math.floor(math.log10(min([LARGEST, *shown])))
     with drawing():
         figure, axes = panels(len(attacks), height=2.7, share=True, across=ACROSS)
         for axis, attack in zip(axes, attacks, strict=True):
@@ -100,7 +102,7 @@ def relearning_words(curves: Sequence[Curve]) -> str:
     return "Loss on held-out erased people from first to last step. " + "; ".join(parts) + "."
 
 
-def _look(model: str) -> tuple[str, str, str, float]:
+def _look(model: str) -> Look:
     return LOOKS["reference" if model.startswith("reference") else model]
 
 
@@ -123,7 +125,7 @@ def _lines(axis: Axes, curves: Sequence[Curve]) -> None:
     axis.grid(color=GRID, linewidth=0.5)
 
 
-def _legend(axis: Axes, curves: Sequence[Curve], place: str) -> None:
+def _legend(axis: Axes, curves: Sequence[Curve], place: Literal["best", "lower right"]) -> None:
     looks = dict.fromkeys(_look(curve.model) for curve in curves)
     handles = [Line2D([], [], color=c, linestyle=d, linewidth=w, label=label) for label, c, d, w in looks]
     axis.legend(handles=handles, loc=place, fontsize=7.5)

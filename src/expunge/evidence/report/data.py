@@ -165,6 +165,7 @@ class ReportData:
         settings, versions, hashes: everything needed to repeat the run; nested settings are written with dots.
         costs: time.
         verdict: of the audits, as `metrics.json` holds it; None where none was made.
+        audit: as `metrics.json` holds it; its curves, people and groups are shown.
         attestation: id (hash of the file) of the signed attestation; "" where there is none.
         descriptions: a sentence for audits that the report does not know, by name.
         unmeasured: what was not measured, a sentence each.
@@ -192,6 +193,7 @@ class ReportData:
     people: Sequence[PersonLine] = ()
     names_shown: bool = False
     verdict: Plain | None = None
+    audit: Plain = field(default_factory=dict)
     attestation: str = ""
     unmeasured: Sequence[str] = ()
     budget_hit: str = ""

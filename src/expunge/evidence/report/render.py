@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from expunge.evidence.report.alerts import alerts
+from expunge.evidence.report.auditview import audit_view
 from expunge.evidence.report.data import ReportData
 from expunge.evidence.report.featurefigure import feature_figure
 from expunge.evidence.report.figures import glance_figure, loss_figure, probe_figure
@@ -80,6 +81,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "data": data,
         "alerts": alerts(data),
         "headline": headline(data),
+        "audit": audit_view(data.audit),
         "judged": judged(data.verdict, data.descriptions),
         "none_made": NONE_MADE,
         "numbered": NUMBERED,
