@@ -99,7 +99,7 @@ def show_end(purged: Purged, settings: PurgeSettings, console: Console) -> None:
         console.print(escape(visible(line)), highlight=False, soft_wrap=True)
     left = purged.after.left
     if not left:
-        console.print("[bold green]Searched again: nothing below these folders holds them any more.[/]")
+        console.print("[bold green]Searched again: nothing more that holds them was found below these folders.[/]")
         return
     if purged.agreed:
         show_items(Inventory(left), console)
