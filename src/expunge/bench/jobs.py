@@ -5,17 +5,18 @@ A protocol flows in, plain `Job`s flow out that another process can do. Nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from expunge.bench.protocol import Entry, Protocol, read_protocol
+from expunge.bench.protocol import Entry, Protocol, Sequence, read_protocol
 from expunge.bench.raw import RawFolder
 from expunge.bench.tasks import key_of
 from expunge.methods.registry import resolve_method
 
 ORIGINAL, UNTRAINED, REFERENCE = "original", "untrained", "reference-"
+AFTER = ", request "
 FORMAT = 1  # of a row's key: raised where the same configuration would give other numbers
 
 
@@ -44,17 +45,18 @@ class Job:
     Args:
         protocol: name or path. size: name of one of its sizes. seed: of the protocol.
         kind: what to do.
-        row: `original`, `reference-1`, `untrained`, or the name of an entry.
+        row: `original`, `reference-1`, `untrained`, or the name of an entry. Where requests come in a sequence,
+            there is a raw row for each, see `after`.
     """
 
     protocol: str
     size: str
     seed: int
-    kind: Literal["original", "reference", "untrained", "method"]
+    kind: Literal["original", "reference", "untrained", "method", "sequence"]
     row: str
 
 
-def plan(protocol: Protocol, name: str, size: str, seeds: Sequence[int], rows: Sequence[str]) -> list[list[Job]]:
+def plan(protocol: Protocol, name: str, size: str, seeds: Iterable[int], rows: Iterable[str]) -> list[list[Job]]:
     """All jobs in stages: what a stage needs was done by the one before it.
 
     Args:
@@ -63,16 +65,42 @@ def plan(protocol: Protocol, name: str, size: str, seeds: Sequence[int], rows: S
     first = [Job(name, size, seed, "original", ORIGINAL) for seed in seeds]
     then: list[Job] = []
     for seed in seeds:
-        numbers = range(1, protocol.reference_count(seed) + 1)
-        then += [Job(name, size, seed, "reference", f"{REFERENCE}{number}") for number in numbers]
+        kind: Literal["method", "sequence"] = "sequence" if isinstance(protocol.forget, Sequence) else "method"
+        then += [Job(name, size, seed, "reference", row) for row in reference_rows(protocol, seed)]
         then += [Job(name, size, seed, "untrained", UNTRAINED)]
-        then += [Job(name, size, seed, "method", row) for row in rows]
+        then += [Job(name, size, seed, kind, row) for row in rows]
     return [first, then]
+
+
+def after(row: str, request: int) -> str:
+    """The raw row of a model after so many requests of a sequence.
+
+    Example:
+        >>> after("finetune", 3)
+        'finetune, request 3'
+    """
+    return f"{row}{AFTER}{request}"
+
+
+def reference_rows(protocol: Protocol, seed: int) -> list[str]:
+    """Rows of all references of a seed."""
+    rows = [f"{REFERENCE}{number}" for number in range(1, protocol.reference_count(seed) + 1)]
+    if not isinstance(protocol.forget, Sequence):
+        return rows
+    return [after(row, request) for request in protocol.forget.retrained for row in rows]
+
+
+def reference_of(row: str) -> tuple[int, int | None]:
+    """Number of a reference (1, 2 ...), and after which request of a sequence it was retrained."""
+    name, _, request = row.partition(AFTER)
+    return int(name.removeprefix(REFERENCE)), int(request) if request else None
 
 
 def done(job: Job, place: Place, *, retry: bool = False) -> bool:
     """Whether the row is there and was asked for in the same way; with `retry` a failed one does not count."""
-    told = place.raw(job.seed).told(job.row)
+    forget = read_protocol(job.protocol).forget
+    last = after(job.row, forget.requests) if job.kind == "sequence" and isinstance(forget, Sequence) else job.row
+    told = place.raw(job.seed).told(last)
     return told is not None and told["asked"] == asked(job) and not (retry and "failed" in told)
 
 
@@ -85,7 +113,7 @@ def asked(job: Job, protocol: Protocol | None = None) -> str:
     parts |= {"format": FORMAT, "seed": job.seed, "kind": job.kind}
     if job.kind == "reference":
         parts["row"] = job.row
-    if job.kind == "method":
+    if job.kind in ("method", "sequence"):
         entry = entry_of(protocol, job.row)
         method, config = resolve_method(entry.method, entry.set)
         parts |= {"method": method.name, "config": asdict(config)}

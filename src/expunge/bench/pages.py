@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -12,13 +12,15 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from expunge.app.rundir import write_whole
 from expunge.bench.cells import BenchTable, Cell, Comparison, Row
 from expunge.bench.columns import Column
+from expunge.bench.coursefigure import course_figure
 from expunge.bench.measured import NOT_RUN
 from expunge.bench.notes import MARK
+from expunge.bench.sequences import Course, estimates_of
 from expunge.errors import DataError
 from expunge.evidence.report.words import bounds, counted, number
 
 DASH = "\N{EM DASH}"
-JSON = "table.json"
+JSON, FIGURE = "table.json", "courses.svg"
 
 
 def write_pages(table: BenchTable, out: Path) -> tuple[Path, ...]:
@@ -36,6 +38,18 @@ def write_pages(table: BenchTable, out: Path) -> tuple[Path, ...]:
     for name, text in texts.items():
         write_whole(out / name, text)
     return tuple(out / name for name in texts)
+
+
+def write_courses(courses: Mapping[str, Course], out: Path) -> tuple[Path, ...]:
+    """Write the values of requests in a row, `courses.json`, and their figure, `courses.svg`, into a folder.
+
+    Returns:
+        The two paths.
+    """
+    told = estimates_of(courses)
+    write_whole(out / "courses.json", json.dumps(told, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    write_whole(out / FIGURE, course_figure(told))
+    return out / "courses.json", out / FIGURE
 
 
 def read_table(out: Path) -> BenchTable | None:

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from expunge.app.plainfiles import read_yaml
 from expunge.errors import InputError
@@ -48,15 +56,32 @@ class Forget(Part):
     whom the literature forgets on a published layout (then nothing is drawn, and copies stay where the lists put them).
     """
 
-    kind: Literal["people", "pictures", "count", "published"]
+    kind: Literal["people", "pictures", "count", "published", "sequence"]
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     count: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Forget:
-        wanted = {"people": "share", "pictures": "share", "count": "count"}.get(self.kind)
+        wanted = {"people": "share", "pictures": "share", "count": "count", "sequence": "share"}.get(self.kind)
         if wanted and getattr(self, wanted) is None:
             raise ValueError(f"forget {self.kind} needs {wanted}")
+        return self
+
+
+class Sequence(Forget):
+    """Several requests, one after the other: whole people, each time until a share of all training pictures.
+
+    Args:
+        requests: how many. retrained: after which of them references are retrained.
+    """
+
+    requests: Annotated[int, Field(ge=1, le=100)]
+    retrained: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _in_turn(self) -> Sequence:
+        if list(self.retrained) != sorted(set(self.retrained)) or self.retrained[-1] > self.requests:
+            raise ValueError(f"retrained must be numbers from 1 to {self.requests}, in order")
         return self
 
 
@@ -105,11 +130,16 @@ class Protocol(Part):
     title: str
     says: str = ""
     data: Data
-    forget: Forget
+    forget: SerializeAsAny[Forget]
     seeds: tuple[int, ...]
     references: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (3, 1)
     sizes: Mapping[str, Size]
     methods: tuple[Entry, ...]
+
+    @field_validator("forget", mode="before")
+    @classmethod
+    def _in_turn(cls, raw: Any) -> Any:
+        return Sequence(**raw) if isinstance(raw, dict) and raw.get("kind") == "sequence" else raw
 
     @model_validator(mode="after")
     def _known(self) -> Protocol:

@@ -13,9 +13,9 @@ from pathlib import Path
 from expunge.app.desk import Desk, ProgressReport
 from expunge.app.rundir import write_whole
 from expunge.bench.jobs import Job, Place, done, plan
-from expunge.bench.pages import write_pages
-from expunge.bench.protocol import Protocol, read_protocol
-from expunge.bench.table import bench_table
+from expunge.bench.pages import write_courses, write_pages
+from expunge.bench.protocol import Protocol, Sequence, read_protocol
+from expunge.bench.table import bench_table, courses_of
 from expunge.bench.workers import Workers
 from expunge.engine.settings import EngineSettings, decide
 from expunge.errors import InputError, Interrupted
@@ -91,7 +91,15 @@ def run_bench(bench: BenchSettings, *, desk: Desk) -> BenchResult:
     if missing := [f"{job.row} (seed {job.seed})" for stage in stages for job in stage if not done(job, place)]:
         shown = ", ".join(missing[:SHOWN]) + (" ..." if len(missing) > SHOWN else "")
         raise Interrupted(f"{len(missing)} rows are missing: {shown}; run the same command again to continue")
-    return BenchResult(place.out, write_pages(bench_table(place.out, protocol, bench.size), place.out))
+    return BenchResult(place.out, write_results(place.out, protocol, bench.size))
+
+
+def write_results(out: Path, protocol: Protocol, size: str) -> tuple[Path, ...]:
+    """Table and, where requests come in a row, their courses, from the raw results in a folder; the paths."""
+    tables = write_pages(bench_table(out, protocol, size), out)
+    if not isinstance(protocol.forget, Sequence):
+        return tables
+    return *tables, *write_courses(courses_of(out, protocol, size)[0], out)
 
 
 def planned(bench: BenchSettings, protocol: Protocol) -> list[list[Job]]:

@@ -19,8 +19,10 @@ from expunge.bench.columns import COLUMNS
 from expunge.bench.jobs import ORIGINAL
 from expunge.bench.measured import FLOOR, RETRAINED, measure_seed
 from expunge.bench.notes import interval_words, notes
-from expunge.bench.protocol import Protocol
+from expunge.bench.protocol import Protocol, Sequence
 from expunge.bench.raw import RawFolder
+from expunge.bench.sequences import Course, mean_course, measure_courses
+from expunge.bench.sequencetable import columns_of, rows_of, sequence_interval, sequence_notes
 from expunge.bench.summary import compared, marked, table_rows
 from expunge.methods.registry import resolve_method
 
@@ -40,6 +42,8 @@ def bench_table(out: Path, protocol: Protocol, size: str, *, draws: int | None =
         DataError: results that cannot be read.
     """
     draws = draws or enough_draws(protocol)
+    if isinstance(protocol.forget, Sequence):
+        return _in_turn(out, protocol, protocol.forget, size, draws)
     numbers = dict.fromkeys([*protocol.seeds, *sorted(_there(out))])
     with threadpool_limits(limits=1):  # matrices are small: threads waiting for each other triple the time
         found = [measure_seed(RawFolder(out / f"{SEED}{n}"), protocol, size, n, draws=draws) for n in numbers]
@@ -57,6 +61,37 @@ def bench_table(out: Path, protocol: Protocol, size: str, *, draws: int | None =
         rows=marked(rows, comparisons),
         comparisons=comparisons,
         notes=notes(protocol, size, found, rows, comparisons, draws),
+        raw=fingerprint(out, protocol, size, draws=draws),
+    )
+
+
+def courses_of(out: Path, protocol: Protocol, size: str, *, draws: int = 0) -> tuple[dict[str, Course], list[int]]:
+    """The courses of a bench of requests in a row, means over its seeds; and these seeds.
+
+    Args:
+        out, protocol, size: as for `bench_table`. draws: of the bootstrap.
+    """
+    numbers = dict.fromkeys([*protocol.seeds, *sorted(_there(out))])
+    with threadpool_limits(limits=1):
+        found = {n: measure_courses(RawFolder(out / f"{SEED}{n}"), protocol, size, n, draws=draws) for n in numbers}
+    seeds = [number for number, rows in found.items() if rows]
+    names = found[seeds[0]] if seeds else ()
+    return {name: mean_course([found[number][name] for number in seeds]) for name in names}, seeds
+
+
+def _in_turn(out: Path, protocol: Protocol, forget: Sequence, size: str, draws: int) -> BenchTable:
+    courses, seeds = courses_of(out, protocol, size, draws=draws)
+    return BenchTable(
+        protocol=protocol.name,
+        title=protocol.title,
+        says=protocol.says,
+        size=size,
+        seeds=tuple(seeds),
+        interval=sequence_interval(seeds, draws),
+        columns=columns_of(forget),
+        rows=rows_of(courses, forget, seeds),
+        comparisons=(),
+        notes=sequence_notes(protocol, forget, size),
         raw=fingerprint(out, protocol, size, draws=draws),
     )
 

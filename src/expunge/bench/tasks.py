@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ import numpy as np
 import torch
 
 from expunge.app.measure import plain
-from expunge.bench.protocol import Forget, Protocol, Size
+from expunge.app.resolve import without_erased
+from expunge.bench.protocol import Forget, Protocol, Sequence, Size
 from expunge.data.dataset import Dataset, assemble
 from expunge.data.published import published_columns, published_forget
 from expunge.data.requests import ErasureRequest, RequestFindings, Resolution, resolve
 from expunge.data.sources import DataSpec, read_dataset
-from expunge.data.splits import draw_forget_people, draw_roles
+from expunge.data.splits import draw_forget_people, draw_roles, until_share
 from expunge.data.store import PictureStore
 from expunge.errors import InputError
 from expunge.types import Augmentation, ErasureTask, Optimizer, PictureSet, TrainRecipe
@@ -36,6 +37,8 @@ class BenchTask:
     Args:
         resolution: the four sets, and which copies were moved or dropped.
         trained: retain and forget together, in the order of the data: what the original learns.
+        steps: of a sequence of requests the sets of each, without everybody asked for before; `resolution` is then
+            that of all of them at once.
     """
 
     protocol: Protocol
@@ -43,6 +46,7 @@ class BenchTask:
     seed: int
     resolution: Resolution
     trained: PictureSet
+    steps: tuple[Resolution, ...] = ()
 
     @property
     def task(self) -> ErasureTask:
@@ -91,6 +95,11 @@ def bench_task(protocol: Protocol, size: Size, seed: int, *, path: Path, cache: 
     train = data.role("train")
     if protocol.forget.kind == "published":
         return BenchTask(protocol, size, seed, as_listed(data), train)
+    if isinstance(protocol.forget, Sequence):
+        requests = [ErasureRequest(pictures=tuple(ids)) for ids in chosen_in_turn(protocol.forget, train, seed)]
+        whole = ErasureRequest(pictures=tuple(picture for request in requests for picture in request.pictures))
+        steps = tuple(successive(requests, data))
+        return BenchTask(protocol, size, seed, resolve(whole, data, near_copies="ignore"), train, steps)
     asked = ErasureRequest(pictures=tuple(chosen(protocol.forget, train, seed)))
     return BenchTask(protocol, size, seed, resolve(asked, data, near_copies="ignore"), train)
 
@@ -124,7 +133,34 @@ def chosen(forget: Forget, train: PictureSet, seed: int) -> list[str]:
     return [str(name) for name in train.ids[np.sort(picked)]]
 
 
-def _owned(train: PictureSet, people: Sequence[str]) -> list[str]:
+def chosen_in_turn(forget: Sequence, train: PictureSet, seed: int) -> list[list[str]]:
+    """Ids of the training pictures that each request of a sequence forgets.
+
+    Raises:
+        InputError: the requests together would forget everybody.
+    """
+    names, counts = np.unique([] if train.subjects is None else train.subjects, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    found: list[list[str]] = []
+    for _ in range(forget.requests):
+        if len(order) > 1:
+            taken = until_share(counts[order], (forget.share or 0) * len(train))
+            found.append(_owned(train, names[order[:taken]].tolist()))
+            order = order[taken:]
+    if len(found) < forget.requests or not len(order):
+        came = f"{forget.requests} of {forget.share}"
+        raise InputError("forget.requests", expected=f"requests that leave someone of {len(names)} people", came=came)
+    return found
+
+
+def successive(requests: Iterable[ErasureRequest], data: Dataset) -> Iterator[Resolution]:
+    """The sets of each request, after those before it."""
+    for request in requests:
+        yield resolve(request, data, near_copies="ignore")
+        data = without_erased(data, request, near_copies="ignore")
+
+
+def _owned(train: PictureSet, people: Iterable[str]) -> list[str]:
     owners = np.array([]) if train.subjects is None else train.subjects
     return [str(name) for name in train.ids[np.isin(owners, list(people))]]
 
