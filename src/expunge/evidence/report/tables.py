@@ -31,6 +31,7 @@ GROUPS = (
     ("forgets", "Does it still remember the erased pictures?"),
     ("gap", "How far are its answers from a retrained model's?"),
     ("works", "Is it still good at its task?"),
+    ("attacks", "Do other attacks find what is left?"),
 )
 
 
@@ -88,7 +89,9 @@ def group_of(key: Key) -> str:
     name, split = key
     if name in ("distance", "js_divergence", "attack_gap"):
         return "gap"
-    return "forgets" if name in REMEMBERS or split == "forget" or split.startswith("forget-vs-") else "works"
+    if name in REMEMBERS or split == "forget":
+        return "forgets"
+    return "attacks" if split.startswith("forget") else "works"
 
 
 def _line(data: ReportData, key: Key, before: AuditRow | None, after: AuditRow | None) -> Line:

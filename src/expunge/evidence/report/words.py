@@ -23,7 +23,64 @@ class Wording:
     says: str
 
 
+# attacks on single pictures: what they go by
+SIGNALS: Mapping[str, str] = {
+    "entropy": "how undecided the answer is",
+    "modified_entropy": "how undecided or wrong the answer is",
+    "confidence": "the stated confidence in the right class",
+    "margin": "the lead of the right class",
+    "gradient_norm": "how much the last layer would still learn from the picture",
+    "feature_distance": "how typical of its class the picture looks to the model",
+    "svc": "all of the answer, learned on other people",
+}
+
+
+def _signal_wordings() -> dict[str, Wording]:
+    ranked = "As the membership attack by loss, but by {}."
+    caught = "Share of erased pictures recognised while wrongly accusing 1 % of never-seen ones, by {}."
+    made = {f"{name}_auroc": Wording(f"Attack by {said}", ranked.format(said)) for name, said in SIGNALS.items()}
+    tails = {
+        f"{name}_tpr_at_1pct_fpr": Wording(f"Caught by {said}", caught.format(said)) for name, said in SIGNALS.items()
+    }
+    return made | tails
+
+
 WORDINGS: Mapping[str, Wording] = {
+    **_signal_wordings(),
+    "attack_gap": Wording(
+        "Strongest attack: gap to retraining",
+        "The largest gap to a retrained model that any attack on single pictures finds; two retrained models show one "
+        "as well.",
+    ),
+    "relearn_loss": Wording(
+        "While relearning: mean loss", "Of erased people who are kept out while the model is trained a little further."
+    ),
+    "relearn_accuracy": Wording(
+        "While relearning: right answers", "For erased people who are kept out while the model is trained further."
+    ),
+    "relearn_speed": Wording(
+        "Speed of relearning",
+        "How much the loss of erased people falls while the model is trained further on other pictures.",
+    ),
+    "residue_member_auroc": Wording(
+        "Membership readable inside the model",
+        "How well a simple classifier of the model's features tells erased from never-seen pictures (0.5 is guessing).",
+    ),
+    "residue_identity": Wording(
+        "Identity readable inside the model", "Share of erased pictures whose person is told from the model's features."
+    ),
+    "collapse_separability": Wording(
+        "Separation of classes inside the model", "Distance between classes over spread within them, in its features."
+    ),
+    "collapse_probe_accuracy": Wording(
+        "Right answers of a simple classifier", "Fitted on the model's features of other people who stay."
+    ),
+    "collapse_cka_original": Wording(
+        "Likeness inside to the original", "How alike the two models arrange pictures that stay (CKA; 1 is alike)."
+    ),
+    "collapse_cka_reference": Wording(
+        "Likeness inside to a retrained model", "How alike the two models arrange pictures that stay (CKA; 1 is alike)."
+    ),
     "accuracy": Wording("Right answers", "Share of pictures that the model classifies correctly."),
     "top2_accuracy": Wording("Right within two guesses", "Share of pictures with the right class in two guesses."),
     "ece": Wording("Miscalibration", "How far the stated confidence is from how often the model is right."),
