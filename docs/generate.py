@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,9 +18,10 @@ import typer.main
 
 from expunge.audits.registry import describe_audits
 from expunge.bench.cells import BenchTable
-from expunge.bench.pages import escaped, read_table, table_markdown, write_pages
+from expunge.bench.pages import FIGURE, escaped, read_table, table_markdown
 from expunge.bench.protocol import Protocol, protocol_names, read_protocol
-from expunge.bench.table import bench_table, fingerprint
+from expunge.bench.run import write_results
+from expunge.bench.table import fingerprint
 from expunge.cli.main import build
 from expunge.evidence.margins import MARGINS
 from expunge.methods.registry import describe_methods
@@ -258,7 +260,15 @@ def current(name: str) -> BenchTable | None:
 def bench(name: str) -> str:
     """The table of one bench; outdated where its results changed since."""
     made = current(name)
-    return table_markdown(made) if made else "The table is older than its results."
+    if made is None:
+        return "The table is older than its results."
+    figure = f"\n\n![{escaped(made.title)}: over the requests]({name}.svg)" if figure_of(name).exists() else ""
+    return f"{table_markdown(made)}{figure}"
+
+
+def figure_of(name: str) -> Path:
+    """The figure that lies beside the results of requests in a row."""
+    return benches()[name] / FIGURE
 
 
 def bench_index() -> str:
@@ -322,7 +332,9 @@ def write() -> None:
     """Make every table anew whose results changed, then every page that is stale."""
     for name, folder in benches().items():
         if current(name) is None:
-            write_pages(bench_table(folder, *bench_of(name)), folder)
+            write_results(folder, *bench_of(name))
+        if figure_of(name).exists():
+            shutil.copyfile(figure_of(name), ROOT / "docs" / "results" / f"{name}.svg")
     for page in stale():
         text = renewed(pages()[page])
         (ROOT / page).parent.mkdir(parents=True, exist_ok=True)

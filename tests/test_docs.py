@@ -169,6 +169,14 @@ def test_pages_of_results_follow_the_results_and_keep_free_text(results: ModuleT
     assert results.stale() == ["docs/results/mufac-age-cpu.md"]
 
 
+def test_a_page_of_requests_in_a_row_shows_their_figure(results: ModuleType, tmp_path: Path) -> None:
+    (results.RESULTS / "bench" / "mufac-age-sequential-cpu" / "seed-0").mkdir(parents=True)
+    results.write()
+    pages = tmp_path / "docs" / "results"
+    assert "(mufac-age-sequential-cpu.svg)" in (pages / "mufac-age-sequential-cpu.md").read_text()
+    assert "<svg" in (pages / "mufac-age-sequential-cpu.svg").read_text() and results.stale() == []
+
+
 def test_a_folder_of_results_without_a_protocol_is_refused(results: ModuleType) -> None:
     (results.RESULTS / "bench" / "magic-cpu").mkdir(parents=True)
     with pytest.raises(ValueError, match="magic-cpu: expected <protocol>-<size>"):
