@@ -26,7 +26,7 @@ REFUSED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, I
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    found = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    found = re.search(r"```py\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert found
     public = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     files = {"check.py": found[1].encode(), "key.pem": public, "openings.json": write_openings(openings())}
