@@ -24,7 +24,7 @@ class InputError(ExpungeError):
     """
 
     def __init__(self, field: str, *, expected: str, came: str, remedy: str = "") -> None:
-        self.field, self.expected, self.came, self.remedy = map(_readable, (field, expected, came, remedy))
+        self.field, self.expected, self.came, self.remedy = map(readable, (field, expected, came, remedy))
         text = f"{self.field}: expected {self.expected}, came {self.came}"
         super().__init__(f"{text}; {self.remedy}" if remedy else text)
 
@@ -59,12 +59,16 @@ class Interrupted(ExpungeError):
     exit_code = 3
 
 
-def _readable(text: str) -> str:
+def readable(text: str, most: int = MOST) -> str:
     """Text from anywhere as a part of one line: shortened, and what cannot be seen as its escape.
 
     A name in a file may be megabytes long, turn the text around, or give orders to the terminal.
+
+    Example:
+        >>> readable("a\\x1bb"), readable("abcdef", 3)
+        ('a\\\\x1bb', 'abc... (6 characters)')
     """
-    seen = text[: MOST + 1]
+    seen = text[: most + 1]
     if not seen.isprintable():
         seen = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(seen.split()))
-    return f"{seen[:MOST]}... ({len(text)} characters)" if max(len(seen), len(text)) > MOST else seen
+    return f"{seen[:most]}... ({len(text)} characters)" if max(len(seen), len(text)) > most else seen

@@ -36,6 +36,10 @@ def books(*words: object) -> Callable[[Place], Prepared]:
     return prepare
 
 
+def long_path(words: tuple[str, ...]) -> Callable[[Place], Prepared]:
+    return lambda place: place.command(*words)
+
+
 @cache
 def one_request() -> dict[str, bytes]:
     """The files of a ledger with one request, and of its key."""
@@ -85,6 +89,7 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
     "references beyond all": ("--reference", f"train:{'9' * 400}"),
     "references that are no number": ("--reference", "train:nan"),
 }
+PATH = "x" * 100_000  # more does not fit into an argument
 TEXTS = {"HTML": HTML, "SQL": SQL, "NUL": NUL, "marks that turn": TURNED, "orders to the terminal": TERMINAL}
 FLAGS: Mapping[str, Case] = {
     **{
@@ -103,6 +108,25 @@ FLAGS: Mapping[str, Case] = {
         f"a job file called {what}": Case("expunge erase", erase("--job", text), "--job")
         for what, text in TEXTS.items()
     },
+    **{
+        f"a path of 100 kB for {what}": Case(" ".join(["expunge", words[0]]), long_path(words), "expected|No such")
+        for what, words in {
+            "verify": ("verify", PATH, "--public-key", "key.pem"),
+            "the model of verify": ("verify", "attestation.json", "--public-key", "key.pem", "--model", PATH),
+            "the run of attest": ("attest", PATH, "--key", "key.pem"),
+            "the run of report": ("report", PATH),
+            "the run of figures": ("figures", PATH, "--out", "out"),
+            "the run of purge": ("purge", "--run", PATH),
+            "the folder of keys": ("keys", "new", "--keys", PATH),
+            "the opening of disclose": ("disclose", PATH, "--picture", "p", "--out", "out"),
+            "the pictures of bench": ("bench", "mufac-age", "--data", PATH, "--out", "out"),
+            "the request of draw-request": ("draw-request", "--data", PATH, "--out", "out.csv"),
+            "the model of audit": ("audit", "--data", "x", "--model", PATH, "--out", "out"),
+            "a command": (PATH,),
+            "a flag": ("erase", f"--{PATH}"),
+        }.items()
+    },
+    "a command that gives orders to the terminal": Case("expunge", lambda p: p.command(TERMINAL), r"\\x1b"),
     "a job file without end": Case("expunge erase", erase("--job", "/dev/zero"), "at most"),
     "a job file of 10 MB of name": Case("expunge erase", erase("--job", LONG), "--job"),
     "a request file of 10 MB of name": Case("expunge erase", erase("--request", LONG), "request|data"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -99,6 +101,19 @@ def listed(path: str, make: Callable[[Place], object] | None = None) -> Callable
         rows = [path, *(f"{i}.png" for i in range(1, 6))]
         lines = [f'"{row}",{"ab"[i % 2]},Ana,{split}' for i, (row, split) in enumerate(zip(rows, SPLITS, strict=True))]
         return read(place.file("set/list.csv", "\n".join(["image,label,subject,split", *lines])))
+
+    return prepare
+
+
+def zipped(*names: str) -> Callable[[Place], Prepared]:
+    """A published data set as a zip with these names in it."""
+
+    def prepare(place: Place) -> Prepared:
+        with warnings.catch_warnings(), zipfile.ZipFile(place.folder / "set.zip", "w") as archive:
+            warnings.simplefilter("ignore")  # that a name is there twice
+            for name in names:
+                archive.writestr(name, "x")
+        return read(Path("mufac:set.zip"))
 
     return prepare
 
@@ -223,6 +238,18 @@ TABLES: Mapping[str, Case] = {
     "a table that is a pickle": Case("read_dataset", lambda p: read(p.file("faces.parquet", p.pickled())), "faces"),
     "a table with NUL in its name": Case("read_dataset", lambda _: read(Path("faces\0.parquet")), "data"),
     "a table of 10 MB of name": Case("read_dataset", lambda _: read(Path(LONG)), "data"),
+    **{
+        f"a zip with {what}": Case("read_dataset", zipped(*names), says)
+        for what, names, says in (
+            ("a name that leads away", ("custom_train_dataset.csv", "../../x.jpg"), "inside the zip"),
+            ("a name of the system", ("/etc/passwd",), "inside the zip"),
+            ("a name of another system", ("C:/x.jpg",), "inside the zip"),
+            ("a name with back slashes", ("..\\..\\x.jpg",), "inside the zip"),
+            ("a name twice", ("a.jpg", "a.jpg"), "every name once"),
+            ("a folder that leads away", ("../", "a.jpg"), "inside the zip"),
+        )
+    },
+    "a zip with a path of 10 MB": Case("read_dataset", lambda _: read(Path(f"mufac:{LONG}")), "folder or zip"),
     "a list whose row is longer than its head": Case(
         "read_dataset", lambda p: read(p.file("list.csv", "image,label\na,b,c\n")), "values in every row"
     ),

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 a bug in expunge, 2 bad input, 3 interrupted and resumable
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import sys
@@ -19,8 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from expunge.cli.terminal import Terminal
-from expunge.errors import ExpungeError, InputError
+from expunge.errors import MOST, ExpungeError, InputError, readable
 
+LINE = 5 * MOST  # characters of a message
 DONE, BUG, BAD_INPUT, INTERRUPTED, STOP, LEFT = 0, 1, 2, 3, 4, 5
 Answer = Mapping[str, Any]
 
@@ -42,6 +44,9 @@ def conclude(work: Callable[[Terminal], Answer], *, as_json: bool, debug: bool, 
     except KeyboardInterrupt:
         return failed("interrupted; continue with --resume", INTERRUPTED, as_json=as_json)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            refused = InputError("path", expected="a name that a disk takes", came=str(error.filename))
+            return failed(str(refused), BAD_INPUT, as_json=as_json, field=refused.field)
         if debug:
             traceback.print_exc()
         name = type(error).__name__
@@ -54,7 +59,7 @@ def conclude(work: Callable[[Terminal], Answer], *, as_json: bool, debug: bool, 
 
 def failed(text: str, code: int, *, as_json: bool, field: str | None = None) -> int:
     """Print an error as one line; answer with its exit code."""
-    line = " ".join(text.split())
+    line = readable(" ".join(text.split()), LINE)
     word = "interrupted" if code == INTERRUPTED else "error"
     Console(stderr=True).print(f"[bold red]{word}:[/] {escape(line)}", soft_wrap=True, highlight=False)
     if as_json:

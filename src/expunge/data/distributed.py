@@ -5,6 +5,7 @@ A path flows in; texts and cells of an image column flow out. What a zip says ab
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -56,11 +57,12 @@ def open_files(place: Path, what: str) -> Files:
     Raises:
         DataError: neither of them, or a zip that is damaged or names files where none may be.
     """
-    if place.is_dir():
+    # unlike the methods of Path these also answer where a name is longer than any file's
+    if os.path.isdir(place):
         return FolderFiles(place)
-    if place.is_file() and zipfile.is_zipfile(place):
+    if os.path.isfile(place) and zipfile.is_zipfile(place):
         return ZipFiles(place)
-    came = f"{place}, which is {'another kind of file' if place.exists() else 'not there'}"
+    came = f"{place}, which is {'another kind of file' if os.path.exists(place) else 'not there'}"
     raise DataError("data", expected=f"the folder or zip of {what}", came=came)
 
 
