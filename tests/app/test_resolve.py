@@ -7,6 +7,8 @@ import pytest
 from expunge.app.desk import Silent
 from expunge.app.job import RequestJob
 from expunge.app.resolve import ANSWER, resolve_job
+from expunge.errors import RequestError
+from expunge.types import SPLITS
 from tests.data.test_requests import album
 
 NEAR = {"a3": ("ann", "train", "near 1")}
@@ -58,3 +60,27 @@ def test_who_has_said_is_not_asked(how: str) -> None:
     assert set(inputs) == {"request"}
     assert resolve_job(ASK, album(), desk=desk)[1] == inputs, "no near copies, no question"
     assert desk.questions == []
+
+
+COPIES = {
+    "b3": ("bob", "train", "exact 0"),  # of a picture of ann's
+    "a3": ("ann", "train", "near 1"),
+    "c3": ("cid", "tuning", "exact 0"),
+    "c4": ("cid", "reporting", "exact 0"),
+}
+
+
+@pytest.mark.parametrize(("field", "names"), [("erased_subjects", ("ann",)), ("erased_pictures", ("a1", "a2"))])
+def test_who_was_erased_before_is_in_no_set_and_neither_are_copies(field: str, names: tuple[str, ...]) -> None:
+    job = RequestJob(pictures=("b1",), near_copies="move").model_copy(update={field: names})
+    found, inputs = resolve_job(job, album(COPIES), desk=Silent())
+    there = {name for split in SPLITS for name in found.task.split(split).ids.tolist()}
+    assert not there & {"a1", "a2", *COPIES}
+    assert found.task.forget.ids.tolist() == ["b1"] and "b2" in there
+    alone = resolve_job(RequestJob(pictures=("b1",), near_copies="move"), album(COPIES), desk=Silent())[1]
+    assert inputs["request"] == alone["request"] and inputs["erased before"] and "erased before" not in alone
+
+
+def test_nobody_is_asked_for_who_was_erased_before() -> None:
+    with pytest.raises(RequestError, match="'ann'"):
+        resolve_job(RequestJob(subjects=("ann",), erased_subjects=("ann",)), album(), desk=Silent())
