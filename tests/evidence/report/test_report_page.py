@@ -172,6 +172,13 @@ def test_the_verdict_comes_with_its_reasons_or_its_absence_is_said(good: ReportD
     assert "No verdict was made" in Page(report_html(good)).text and "No verdict was made" not in text
 
 
+def test_a_verdict_is_not_said_twice() -> None:
+    why = ["Distinguishable from retraining: one audit shows it.", "p = 0.001", "There is one reference."]
+    text = Page(report_html(replace(told(), verdict={**VERDICT, "reasons": why}))).text
+    assert "Verdict: Distinguishable from retraining: one audit shows it. There is one reference." in text
+    assert "Distinguishable." not in text and text.count("p = 0.001") == 1
+
+
 def test_what_was_not_measured_and_the_attestation_are_told(good: ReportData) -> None:
     text = Page(report_html(told())).text
     assert "klom: not run" in text and "ab" * 32 in text

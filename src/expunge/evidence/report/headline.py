@@ -78,7 +78,7 @@ def _verdict(data: ReportData) -> str:
     verdict = judged(data.verdict, data.descriptions)
     if verdict is None:
         return NONE_MADE
-    return verdict.reasons[0] if verdict.reasons else f"Verdict: {verdict.overall}."
+    return f"Verdict: {' '.join(verdict.says)}"
 
 
 def _attack(data: ReportData, before: AuditRow | None, after: AuditRow | None) -> Sequence[str]:

@@ -28,13 +28,12 @@ class Judged:
     """A verdict for people.
 
     Args:
-        overall: in a word or two. reasons: why, a sentence each.
+        says: all together, beginning with the verdict itself, a sentence each; without what single audits say.
         audits: verdict of every audit.
         power: what the audits could have found. alarms: what is wrong whatever the verdict.
     """
 
-    overall: str
-    reasons: tuple[str, ...]
+    says: tuple[str, ...]
     audits: tuple[JudgedAudit, ...]
     power: tuple[str, ...]
     alarms: tuple[str, ...]
@@ -44,13 +43,20 @@ def judged(verdict: Mapping[str, object] | None, descriptions: Mapping[str, str]
     """A verdict in words; None where none was made."""
     if verdict is None:
         return None
+    audits = tuple(_audit(audit, descriptions) for audit in _listed(verdict, "audits") if isinstance(audit, Mapping))
     return Judged(
-        _word(verdict.get("overall")),
-        tuple(map(_told, _listed(verdict, "reasons"))),
-        tuple(_audit(audit, descriptions) for audit in _listed(verdict, "audits") if isinstance(audit, Mapping)),
+        _overall(verdict, audits),
+        audits,
         tuple(map(_told, _listed(verdict, "power"))),
         tuple(map(_told, _listed(verdict, "alarms"))),
     )
+
+
+def _overall(verdict: Mapping[str, object], audits: Sequence[JudgedAudit]) -> tuple[str, ...]:
+    single = {reason for audit in audits for reason in audit.reasons}
+    says = tuple(reason for reason in map(_told, _listed(verdict, "reasons")) if reason not in single)
+    overall = _word(verdict.get("overall")).capitalize()
+    return says if says and says[0].startswith(overall) else (f"{overall}.", *says)
 
 
 def _audit(audit: Mapping[str, object], descriptions: Mapping[str, str]) -> JudgedAudit:
