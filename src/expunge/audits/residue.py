@@ -118,12 +118,18 @@ def _sampled(pictures: PictureSet) -> PictureSet:
     return pictures.subset(torch.from_numpy(evenly(len(pictures), MOST)))
 
 
+def _people(pictures: PictureSet) -> Array | None:
+    """Who is resampled; None where pictures are, since nobody or only one person is known."""
+    known = pictures.subjects
+    return known if known is not None and len(np.unique(known)) > 1 else None
+
+
 def _weights(pictures: PictureSet, draws: int, seed: int) -> Array:
-    return bootstrap_weights(pictures.subjects, len(pictures), draws=draws, seed=seed)
+    return bootstrap_weights(_people(pictures), len(pictures), draws=draws, seed=seed)
 
 
 def _side(model: PixelClassifier, pictures: PictureSet, weights: Array) -> Side:
-    known = pictures.subjects
+    known = _people(pictures)
     return Side(
         owners=pictures.ids if known is None else known,
         subjects=None if known is None else len(np.unique(known)),
