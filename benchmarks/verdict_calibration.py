@@ -7,8 +7,8 @@ untouched original must be, at 100 people. A request for 5 or 25 people is the s
 looked at. All goes the way of `expunge audit`: rows, then verdict. Raw outcomes and counts go to
 benchmarks/results/calibration/verdict.json; whatever models are there are judged, and pairs judged before are kept.
 
-The floors of the verdict's margins were set with `--floors`, from the first models retrained for seed 300 only; pairs
-of those are counted apart.
+The verdict's floors come from `--floors`, which looks at the first models retrained for seed 300 only; its margins were
+set with these and the originals beside them in sight. Pairs of those are counted apart.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from harness import RESULTS
 
 RESULT = RESULTS / "calibration" / "verdict.json"
 PEOPLE = (5, 25, 100)
-SEEN = 8  # references of seed 300 that the floors were derived from
+SEEN = 8  # models of seed 300 that were looked at before floors and margins were set
 DRAWS = 300  # of the bootstrap; only a standard deviation is taken from them
 Array = np.ndarray[Any, np.dtype[Any]]
 Row = dict[str, Any]
@@ -53,8 +53,8 @@ class Pair:
 
     @property
     def fresh(self) -> bool:
-        """Whether no floor was derived from a model of this pair."""
-        return self.seed != FIRST or min(self.audited, self.reference) >= SEEN or self.kind == "original"
+        """Whether no model of this pair was looked at when floors and margins were set."""
+        return self.seed != FIRST or min(self.audited, self.reference) >= SEEN
 
 
 def asked_pairs() -> Iterator[Pair]:
@@ -108,7 +108,7 @@ def judged(after: Observation, reference: Observation) -> Verdict:
 def outcome(pair: Pair, people: int) -> Row:
     after = observed(pair.seed, pair.kind, pair.audited, people)
     verdict = judged(after, observed(pair.seed, "reference", pair.reference, people))
-    return {**named(pair, people), "fresh": pair.fresh, **told(verdict)}
+    return {**named(pair, people), **told(verdict)}
 
 
 def named(pair: Pair, people: int) -> Row:
@@ -197,7 +197,7 @@ def main() -> None:
     for pair in filter(there, asked_pairs()):
         for people in PEOPLE:
             row = before.get(key(named(pair, people))) or outcome(pair, people)
-            rows.append(row)
+            rows.append({**row, "fresh": pair.fresh})
             print(key(row), row["overall"], file=sys.stderr, flush=True)
         write(rows)
 

@@ -1,9 +1,11 @@
 """What counts as close enough to retraining, audit by audit, and why: the table that a verdict is made from.
 
-Margins are a convention, chosen before any verdict was made and below what untouched models show; whoever disagrees
-hands in others. Measures that restate one of these in other words (NoMUS, forgetting score, attacks on other readings
-of the same answer) are not judged a second time; those that say nothing about forgetting (calibration, likeness to an
-untrained network), or something about a method and not about one model (KLoM, epsilon), are not judged at all.
+Margins are a convention, set before the pairs that docs/audits.md counts were judged; on erased pictures they are less
+than what untouched models show there. Whoever disagrees hands in others. Divergence of answers is judged to catch
+models that differ otherwise: it hardly sees forgetting. Measures that restate one of these in other words (NoMUS,
+forgetting score, attacks on other readings of the same answer) are not judged a second time; those that say nothing
+about forgetting (calibration, likeness to an untrained network), or something about a method and not about one model
+(KLoM, epsilon), are not judged at all.
 """
 
 from __future__ import annotations
