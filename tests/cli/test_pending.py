@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def test_one_by_one_the_most_urgent_first_and_each_from_the_last(
     assert load_run(tmp_path / "runs" / "request-1").metrics["pictures"]["retain"] == (
         load_run(tmp_path / "runs" / "request-2").metrics["pictures"]["retain"] - 4
     ), "who was erased first does not come back as somebody to keep"
+    assert people[1] not in (tmp_path / "runs" / "request-1" / "report.html").read_text()
 
 
 def test_the_next_request_starts_from_the_last_unlearned_model(
@@ -111,6 +113,34 @@ def test_a_killed_batch_is_continued_by_the_same_command(
     assert [item["state"] for item in desk("list")["items"]] == ["closed", "closed", "open"]
     assert [kind for kind in kinds(desk, 2) if kind.startswith("run")] == ["run-began", "run-finished"]
     desk("check")
+
+
+def test_one_by_one_goes_on_where_it_was_killed(
+    desk: Desk, bench: Workbench, people: list[str], tmp_path: Path
+) -> None:
+    add(desk, people[:1])
+    add(desk, people[1:2])
+    words = pending(bench, tmp_path / "runs", "--one-by-one")
+    killed_at("run_body", desk, words)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["request-1"]
+    answer = desk(*words, ledger=False)
+    assert [item["requests"] for item in answer["items"]] == [[1], [2]]
+    first, second = desk("list", "runs")["items"]
+    assert second["before"] == [first["after"]] and [run["requests"] for run in (first, second)] == [[1], [2]]
+    assert kinds(desk, 1) == ["request-received", "run-began", "run-finished", "request-closed"]
+
+
+def test_a_batch_is_not_continued_for_somebody_who_withdrew(
+    desk: Desk, bench: Workbench, people: list[str], tmp_path: Path
+) -> None:
+    add(desk, people[:1])
+    add(desk, people[1:2])
+    words = pending(bench, tmp_path / "run")
+    killed_at("write_results", desk, words)
+    desk("withdraw", "2")
+    assert "request 2 no longer open" in desk(*words, code=2, ledger=False)["error"]
+    shutil.rmtree(tmp_path / "run.partial")
+    assert [item["requests"] for item in desk(*words, ledger=False)["items"]] == [[1]]
 
 
 def test_who_is_not_in_the_data_keeps_the_request_open(
