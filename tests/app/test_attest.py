@@ -87,7 +87,9 @@ def test_it_says_what_the_run_says(attested: Attested) -> None:
     assert said["model"] == {"before": weights["before"], "after": weights["after"], "references": []}
     assert said["forgetSet"]["size"] == metrics["pictures"]["forget"] == attested.answer["pictures"]
     assert said["method"]["name"] == "finetune" and said["method"]["settings"]["epochs"] == "1.0"
-    assert said["request"] == {"id": "R-7", "near_copies": "ask"} and said["verdict"] == "not assessed"
+    assert said["request"] == {"id": "R-7", "near_copies": "ask"}
+    assert said["verdict"]["overall"] == metrics["audit"]["verdict"]["overall"] == "not assessable"
+    assert said["verdict"]["margins"]["mia_auroc, forget-vs-reporting"] == "0.03"
     row = next(r for r in metrics["audit"]["rows_after"] if r["name"] == "accuracy" and r["split"] == "forget")
     (signed,) = (r for r in said["audits"] if (r["name"], r["split"], r["model"]) == ("accuracy", "forget", "after"))
     assert [float(signed[name]) for name in ("value", "low", "high")] == [row["value"], row["low"], row["high"]]

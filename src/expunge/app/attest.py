@@ -138,10 +138,24 @@ def predicate(run: EraseRun, openings: Openings, *, request_id: str | None, made
                 "steps": found.metrics["steps"],
                 "budget_hit": found.metrics["budget_hit"],
             },
-            "verdict": NOT_ASSESSED,
+            "verdict": _verdict(found.metrics),
         }
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RunDirectoryError("run", expected="job.yaml and metrics.json as written", came=str(run.path)) from None
+
+
+def _verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the audits say together and each for itself, by which margins; sentences are the report's business."""
+    found = metrics["audit"].get("verdict")
+    if found is None:
+        return {"overall": NOT_ASSESSED}
+    audits = [{name: audit[name] for name in ("name", "split", "verdict")} for audit in found["audits"]]
+    return {
+        "overall": found["overall"],
+        "audits": audits,
+        "alarms": list(found["alarms"]),
+        "margins": _texts(found["margins"]),
+    }
 
 
 def audit_rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

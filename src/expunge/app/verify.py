@@ -32,6 +32,8 @@ from expunge.evidence.keys import read_public
 from expunge.evidence.openings import MOST_BYTES as OPENINGS_BYTES
 from expunge.evidence.openings import read_openings
 
+SHOWN = 80
+
 
 @dataclass(frozen=True)
 class VerifySettings:
@@ -94,6 +96,7 @@ def _check_picture(found: Attestation, picture: Path, openings: Path) -> None:
 
 def _told(found: Attestation) -> dict[str, Any]:
     said = found.predicate
+    verdict = said["verdict"]
     return {
         "id": found.name,
         "key": found.signer,
@@ -102,7 +105,7 @@ def _told(found: Attestation) -> dict[str, Any]:
         "method": said["method"],
         "forget_set": {"root": said["forgetSet"]["root"], "size": said["forgetSet"]["size"]},
         "model": dict(found.subjects),
-        "verdict": said["verdict"],
+        "verdict": str(verdict.get("overall") if isinstance(verdict, dict) else verdict)[:SHOWN],
         "not_measured": said["notMeasured"],
         "limits": said["limits"],
     }
