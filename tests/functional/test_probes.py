@@ -27,8 +27,8 @@ def test_a_shift_of_gaussians_is_found_as_well_as_the_best_direction_finds_it() 
 
 def test_folds_keep_owners_whole_and_split_either_side() -> None:
     fold = folds(SIDE, OWNERS, seed=3)
-    assert all(len(set(fold[OWNERS == owner])) == 1 for owner in range(40))
-    assert all(set(fold[SIDE == value]) == set(range(5)) for value in (True, False))
+    assert all(len(set(fold[owner == OWNERS])) == 1 for owner in range(40))
+    assert all(set(fold[value == SIDE]) == set(range(5)) for value in (True, False))
 
 
 def test_a_side_of_one_owner_is_not_estimable() -> None:
