@@ -140,12 +140,12 @@ class Books:
             (r for r in self.items("requests") if r["state"] == "open"), key=lambda r: (r["due"], r["request"])
         )
 
-    def head(self, out: Path | None = None, key: Path | None = None, passphrase: Path | None = None) -> dict[str, Any]:
     def to_retrain(self) -> list[dict[str, Any]]:
         """Models at the end of their lines that drifted so far that they should be trained anew."""
         with self.open().reading() as view:
             return overdrawn(view.register())
 
+    def head(self, out: Path | None = None, key: Path | None = None, passphrase: Path | None = None) -> dict[str, Any]:
         """Number and hash of the last event; signed into a file, if there is a key.
 
         Raises:
