@@ -11,7 +11,8 @@ from torch.nn.functional import cross_entropy
 
 import published_work
 from expunge.data.store import PictureStore
-from expunge.engine.loop import Outcome, run_phases
+from expunge.engine.loop import run_phases
+from expunge.engine.outcome import Outcome
 from expunge.engine.settings import EngineSettings
 from expunge.functional.losses import mean_loss
 from expunge.functional.ot import transport

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from expunge.engine.loop import Outcome, differs, run_phases
+from expunge.engine.loop import differs, run_phases
+from expunge.engine.outcome import Outcome
 from expunge.engine.settings import EngineSettings
 from expunge.engine.training import copy_weights
 from expunge.methods.phases import Context, Edit, Phases, Source, Train, classification

@@ -13,7 +13,8 @@ from torch import nn
 
 from expunge.app.desk import Silent
 from expunge.app.line import tell_choices
-from expunge.engine.loop import Outcome, differs, run_phases
+from expunge.engine.loop import differs, run_phases
+from expunge.engine.outcome import Outcome
 from expunge.engine.settings import EngineSettings
 from expunge.engine.training import copy_weights
 from expunge.errors import MethodError, Unavailable

@@ -23,7 +23,7 @@ from expunge.app.user import UserTrain
 from expunge.audits.run import AuditReport
 from expunge.data.requests import ErasureRequest, RequestFindings, resolve
 from expunge.data.sources import DataSpec
-from expunge.engine.loop import Outcome
+from expunge.engine.outcome import Outcome
 from expunge.engine.settings import EngineSettings, decide
 from expunge.methods.registry import resolve_method
 from expunge.models.artefact import ModelArtefact

@@ -20,7 +20,8 @@ from expunge.audits.observe import Observation, observe
 from expunge.audits.run import AuditReport, audit
 from expunge.data.requests import Resolution
 from expunge.engine.events import Events
-from expunge.engine.loop import Outcome, run_phases
+from expunge.engine.loop import run_phases
+from expunge.engine.outcome import Outcome
 from expunge.engine.settings import EngineSettings
 from expunge.errors import Unavailable
 from expunge.functional.seeding import derive_seed

@@ -7,8 +7,7 @@ running. A resumed run equals an uninterrupted one bit for bit on the same machi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,60 +17,13 @@ from expunge.engine import checkpoint
 from expunge.engine.budget import Budget, Interrupts, catching_interrupts
 from expunge.engine.checkpoint import RunState
 from expunge.engine.events import Events
+from expunge.engine.outcome import Choice, Outcome, PhaseRecord
 from expunge.engine.progress import Costs, Progress
 from expunge.engine.settings import EngineSettings, decide
 from expunge.engine.training import Trainer, Weights, copy_weights
 from expunge.errors import InputError, Interrupted
 from expunge.methods.phases import Compute, Edit, Phase, PhaseResult, Phases, Select, Snapshot, Train
 from expunge.models.classifier import PixelClassifier, inference_mode_of
-
-
-@dataclass(frozen=True)
-class PhaseRecord:
-    """What a phase did and cost. `seconds` and `model_seconds` are of the session that ended it."""
-
-    name: str
-    kind: str
-    steps: int
-    reason: str
-    seconds: float
-    model_seconds: float
-    pictures: int
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a `Select` went back to, and what it measured on each of its snapshots."""
-
-    name: str
-    selected: str
-    measured: Mapping[str, Mapping[str, float]]
-
-    @property
-    def enough(self) -> bool:
-        """False where the method said that not even the best is good enough."""
-        return self.measured[self.selected].get("enough", 1.0) != 0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Args:
-        steps: optimizer steps of all phases.
-        seconds: of all sessions.
-        budget_hit: `max_steps`, `max_seconds` or "".
-        changed: whether any weight or buffer differs from the start.
-        records: one per phase.
-        choices: one per `Select`.
-    """
-
-    steps: int
-    seconds: float
-    budget_hit: str
-    changed: bool
-    records: tuple[PhaseRecord, ...]
-    choices: tuple[Choice, ...] = ()
 
 
 def run_phases(

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from expunge.engine.events import Events
-from expunge.engine.loop import Outcome, run_phases
+from expunge.engine.loop import run_phases
+from expunge.engine.outcome import Outcome
 from expunge.engine.progress import Progress
 from expunge.engine.settings import EngineSettings
 from expunge.methods.phases import Phases, training_phase

@@ -230,7 +230,9 @@ def _card(text: str) -> dict[str, str]:
     body, _, _ = text.partition("\nArgs:\n")
     summary, _, rest = body.partition("$$")
     card = {"summary": " ".join(summary.split()), "formula": " ".join(rest.partition("$$")[0].split())}
-    for title in ("Cost", "Fails when", "Source", "Differs from"):
-        found = re.search(rf"^{title}[^:\n]*: (.*?)(?=^\S[^:\n]*: |\Z)", text, re.MULTILINE | re.DOTALL)
+    titles = ("Cost", "Fails when", "Source", "Differs from")
+    following = "|".join(titles)
+    for title in titles:
+        found = re.search(rf"^{title}[^:\n]*: (.*?)(?=^(?:{following})[^:\n]*: |\Z)", text, re.MULTILINE | re.DOTALL)
         card[title.lower().replace(" ", "_")] = " ".join(found[1].split()) if found else ""
     return card
