@@ -2,11 +2,12 @@
 
     python benchmarks/calibration.py [--jobs 2]
 
-Seed 300 has 32 originals and 32 models retrained without its 100 people; 48 more seeds, each with its own split and its
-own people, have two retrained models, the first 36 of them an original as well. The first 8 of either kind were in sight
-when margins and floors were set; the others are 60 disjoint pairs of retrained models and 60 originals. What each answers to each picture goes to runs/calibration: `SEED-KIND-NUMBER.npz` with logits of the
-four sets in half precision, `SEED.npz` with ids, labels and subjects. What is there is not made again; a model that was
-being trained when it stopped goes on from its checkpoint.
+Seed 300 has 32 originals and 32 models retrained without its 100 people; 48 more seeds, each with its own split and
+its own people, have two retrained models, the first 36 of them an original as well. The first 8 of either kind were in
+sight when margins and floors were set; the others are 60 disjoint pairs of retrained models and 60 originals. What each
+answers to each picture goes to runs/calibration: `SEED-KIND-NUMBER.npz` with logits of the four sets in half precision,
+`SEED.npz` with ids, labels and subjects. What is there is not made again; a model that was being trained when it
+stopped goes on from its checkpoint.
 """
 
 from __future__ import annotations
