@@ -66,18 +66,16 @@ def linear_cka(one: Array, other: Array, weights: Array) -> Array:
         >>> linear_cka(x, 3 * x[:, ::-1], np.ones((1, 3))).round(6)
         array([1.])
     """
-    found = []
-    for row in weights.astype(np.float64):
-        drawn = row > 0
-        root = np.sqrt(row[drawn])[:, None]
-        x, y = (
-            root * (f[drawn] - np.average(f[drawn], axis=0, weights=row[drawn]))
-            for f in (one.astype(np.float64), other.astype(np.float64))
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found.append(_cross(x, y) / np.sqrt(_cross(x, x) * _cross(y, y)))
-    return np.array(found)
+    # kernels [n, n] are made once, and all resamples go through them together
+    x, y = (f.astype(np.float64) - f.mean(0) for f in (one, other))  # near 0, sums of squares keep their digits
+    k, m, drawn = x @ x.T, y @ y.T, weights.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(_aligned(k, m, drawn) / np.sqrt(_aligned(k, k, drawn) * _aligned(m, m, drawn)))
 
 
-def _cross(x: Array, y: Array) -> np.float64:
-    return np.float64(((y.T @ x) ** 2).sum())
+def _aligned(k: Array, m: Array, weights: Array) -> Array:
+    """Squared norm of Y'X for X and Y that are centred under each row of weights, from their kernels: float64 [r]."""
+    total = weights.sum(1)
+    of_k, of_m = weights @ k, weights @ m
+    crossed = (weights * (weights @ (k * m))).sum(1) - 2 * (weights * of_k * of_m).sum(1) / total
+    return np.asarray(crossed + (weights * of_k).sum(1) * (weights * of_m).sum(1) / total**2)
