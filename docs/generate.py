@@ -17,6 +17,7 @@ from typing import Any
 import typer.main
 
 from expunge.audits.registry import describe_audits
+from expunge.app.tiers import tier_table
 from expunge.bench.cells import BenchTable
 from expunge.bench.pages import FIGURE, escaped, read_table, table_markdown
 from expunge.bench.protocol import Protocol, protocol_names, read_protocol
@@ -288,6 +289,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "method pages": method_pages,
     "audits": audits,
     "margins": margins,
+    "tiers": tier_table,
     "calibration": calibration,
     "commands": commands,
     "measurements": measurements,
