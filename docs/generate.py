@@ -16,8 +16,8 @@ from typing import Any
 
 import typer.main
 
-from expunge.audits.registry import describe_audits
 from expunge.app.tiers import tier_table
+from expunge.audits.registry import describe_audits
 from expunge.bench.cells import BenchTable
 from expunge.bench.pages import FIGURE, escaped, read_table, table_markdown
 from expunge.bench.protocol import Protocol, protocol_names, read_protocol
