@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from expunge import assert_not_erased
@@ -33,6 +34,11 @@ def add_received(desk: Desk, name: str, days: int) -> None:
 
 def kinds(desk: Desk, number: int) -> list[str]:
     return [event["kind"] for event in desk("show", str(number))["events"]]
+
+
+def read_ids(bench: Workbench) -> list[str]:
+    rows = pq.read_table(bench.faces, columns=["image", "split"]).to_pylist()
+    return [row["image"]["path"] for row in rows if row["split"] == "train"]
 
 
 def request_of(place: Path) -> dict[str, Any]:
@@ -168,6 +174,22 @@ def test_who_is_erased_already_is_answered_with_run_and_attestation(
     assert item["attestation"] == desk("list", "runs")["items"][0]["attestation"]
     assert not (tmp_path / "second").exists()
     assert kinds(desk, 2) == ["request-received", "already-erased", "request-closed"]
+
+
+def test_a_picture_of_somebody_who_is_erased_as_a_whole_is_erased(
+    desk: Desk, bench: Workbench, people: list[str], tmp_path: Path
+) -> None:
+    add(desk, people[:1])
+    desk(*pending(bench, tmp_path / "first"), ledger=False)
+    picture = next(name for name in read_ids(bench) if name.startswith(people[0]))
+    desk("add", "--forget-picture", picture)
+    desk("add", "--forget-picture", picture, "--forget-subject", people[1])
+    items = desk(*pending(bench, tmp_path / "second"), ledger=False)["items"]
+    assert [(item["requests"], item["already"]) for item in items] == [([2], True), ([3], False)]
+    assert items[0]["run"] == str(tmp_path / "first")
+    asked = request_of(tmp_path / "second")
+    assert (asked["subjects"], asked["pictures"], asked["erased_subjects"]) == ([people[1]], [], [people[0]])
+    desk("check")
 
 
 def test_drift_is_entered_and_told(desk: Desk, bench: Workbench, people: list[str], tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class Entry:
     Args:
         books: the ledger. numbers: of the requests. asked: whom the job erases. desk: who is told.
         closes: whether the run closes the requests.
+        gone: pseudonyms that need not be in the job, since pictures of people are meant who are erased as a whole.
         begun: whether the ledger knows that the run began. earlier: the run by which everybody is erased already.
     """
 
@@ -57,6 +58,7 @@ class Entry:
     asked: ErasureRequest
     desk: Desk
     closes: bool = False
+    gone: frozenset[str] = frozenset()
     begun: bool = False
     earlier: FinishedRun | None = None
 
@@ -75,7 +77,7 @@ class Entry:
             names = {name for request in requests for name in request.names}
             done = erased_by(register, {*stands_for, *names}, model)
             others = {pseudonym: run for pseudonym, run in done.items() if not set(self.numbers) <= set(run.requests)}
-            check_same(requests, keys, self.asked, others)
+            check_same(requests, keys, self.asked, others.keys() | self.gone)
             runs = [run for run in register.runs.values() if run in others.values()]
             if {stands_for[pseudonym] for pseudonym in others if pseudonym in stands_for} == set(stands_for.values()):
                 return self._already(writer, requests, runs)
@@ -113,7 +115,7 @@ class Entry:
         if known is not None and not set(self.numbers) <= set(known.requests):
             came = f"one for {told_numbers(known.requests)}"
             raise RequestError(FIELD, expected=f"a run for request {told_numbers(self.numbers)}", came=came)
-        check_same(requests, keys_of(self.books.key, writer), self.asked, everybody_erased(register))
+        check_same(requests, keys_of(self.books.key, writer), self.asked, everybody_erased(register) | self.gone)
 
     def _begin(self, writer: Writer, request: Request, out: Path, frozen: Mapping[str, Any], key: PseudonymKey) -> None:
         inputs = frozen["frozen"]["inputs"]

@@ -6,7 +6,8 @@ same command again continues what was interrupted: what is done is in the ledger
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from expunge.evidence.ledger.lineage import erased_by, newest
 from expunge.evidence.ledger.pseudonyms import PseudonymKey
 from expunge.evidence.ledger.register import FinishedRun, Register, Request
 from expunge.models.builtin import is_factory
+from expunge.types import PictureSet
 
 LATE = "came after the run in --out began; name another directory for it"
 
@@ -78,7 +80,7 @@ def erase_pending(job: EraseJob, *, desk: Desk, books: Books, one_by_one: bool =
     if job.out is None:
         raise RunDirectoryError("out (--out)", expected="a directory to write", came="nothing")
     data, artefact = load_for_data(job.model, job.data, desk=desk)
-    queue = _Queue(books, job, artefact.weights_sha256, named_in(data.role("train")), desk)
+    queue = _Queue(books, job, artefact.weights_sha256, data.role("train"), desk)
     out = job.out.absolute()
     return queue.one_by_one(out) if one_by_one else queue.batch(out)
 
@@ -89,14 +91,25 @@ class _Queue:
 
     Args:
         books: the ledger. job: as given. given: hash of the model that it names.
-        people: everybody in the training pictures. desk: who listens.
+        pictures: the training pictures. desk: who listens.
     """
 
     books: Books
     job: EraseJob
     given: str
-    people: ErasureRequest
+    pictures: PictureSet
     desk: Desk
+
+    @functools.cached_property
+    def people(self) -> ErasureRequest:
+        """Everybody in the training pictures."""
+        return named_in(self.pictures)
+
+    @functools.cached_property
+    def owners(self) -> dict[str, str]:
+        """Who is on each training picture, where that is known."""
+        owned = self.pictures.subjects
+        return {} if owned is None else dict(zip(self.pictures.ids.tolist(), owned.tolist(), strict=True))
 
     def batch(self, out: Path) -> Outcome:
         begun = self._begun(out)
@@ -162,10 +175,20 @@ class _Queue:
         meant, strange = meant_by(request.names, self.people, keys)
         stands_for = pseudonyms_of(keys, meant)
         done = erased_by(register, {*request.names, *stands_for}, self.given)
-        runs = [run for run in register.runs.values() if run in done.values()]
-        erased = {stands_for[name] for name in done if name in stands_for}
+        whole = self._with_their_people(register, meant, keys)
+        runs = [run for run in register.runs.values() if run in (*done.values(), *whole.values())]
+        erased = {stands_for[name] for name in done if name in stands_for} | {("picture", name) for name in whole}
         missing = strange - done.keys()
         return (runs if erased == set(stands_for.values()) and not missing else None), len(missing)
+
+    def _with_their_people(
+        self, register: Register, asked: ErasureRequest, keys: list[PseudonymKey]
+    ) -> dict[str, FinishedRun]:
+        """Single pictures that are asked for and whose people are erased as a whole, with the runs that did it."""
+        owned = {name: self.owners[name] for name in asked.pictures if name in self.owners}
+        stands_for = pseudonyms_of(keys, ErasureRequest(subjects=tuple(dict.fromkeys(owned.values()))))
+        done = {stands_for[name][1]: run for name, run in erased_by(register, stands_for, self.given).items()}
+        return {name: done[owner] for name, owner in owned.items() if owner in done}
 
     def _erase(self, numbers: tuple[int, ...], out: Path) -> Answered:
         with self.books.open().reading() as view:
@@ -173,12 +196,15 @@ class _Queue:
         last = newest(register, self.given)
         names = {name for number in numbers for name in register.request(number).names}
         asked, _ = meant_by(names, self.people, keys)
+        whole = self._with_their_people(register, asked, keys)
+        gone = pseudonyms_of(keys, ErasureRequest(pictures=tuple(whole)))
+        asked = replace(asked, pictures=tuple(name for name in asked.pictures if name not in whole))
         request = self.job.request.model_copy(update={"subjects": asked.subjects, "pictures": asked.pictures})
         model = self.job.model if last is None else _model_of(last, self.job.model)
         if last is not None:
             self.desk.say(f"starting from the last model of its line, made by run {last.run[:SHOWN]} in {last.out}")
         job = self.job.model_copy(update={"out": out, "request": request, "model": model})
-        entry = Entry(self.books, numbers, asked, self.desk, closes=True)
+        entry = Entry(self.books, numbers, asked, self.desk, closes=True, gone=frozenset(gone))
         job = past_left_out(job, self.books, self.desk)
         recorded: Recorded = entry.end(erase_files(job, desk=self.desk, resume=True, begin=entry.begin))
         return Answered(numbers, recorded.run, recorded.already, recorded.attestation)
