@@ -15,6 +15,7 @@ import pytest
 from expunge.app.desk import ProgressReport
 from expunge.app.plainfiles import to_yaml
 from expunge.app.rundir import RunDirectory
+from expunge.app.runs import load_run
 from expunge.cli import commands
 from expunge.cli.main import main
 from expunge.cli.terminal import Terminal
@@ -41,6 +42,20 @@ def test_erase_prints_table_and_report(bench: Workbench, tmp_path: Path, capsys:
         assert text in out
     assert f"report: {tmp_path / 'run' / 'report.html'}" in out
     assert "reading pictures" in err and "reading pictures" not in out
+
+
+def test_the_verdict_is_said_with_its_reasons(
+    bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(erase(bench, tmp_path / "run", "--reference", str(bench.reference))) == 0
+    finished = load_run(tmp_path / "run")
+    found = finished.metrics["audit"]["verdict"]
+    told = capsys.readouterr().out
+    assert f"verdict: {found['overall']}" in told and all(reason in told for reason in found["reasons"])
+    assert finished.summary()["verdict"] == {"after": found["overall"]}
+    model = ["--model", str(tmp_path / "run"), "--request", str(bench.request), "--out", str(tmp_path / "audit")]
+    assert main(["audit", *bench.flags, *model]) == 0
+    assert "verdict on run: not assessable" in capsys.readouterr().out
 
 
 def test_json_is_one_line_and_flags_override_a_job(

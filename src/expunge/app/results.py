@@ -69,6 +69,12 @@ def judged_report(report: AuditReport) -> dict[str, Any]:
     return {**plain(report), "verdict": plain(verdict)}
 
 
+def verdicts(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The verdict on every audited model, by name (`after` of an erasure); nothing for runs without any."""
+    audits = [{"model": "after", **metrics["audit"]}] if metrics.get("kind") == "erase" else metrics.get("audits", [])
+    return {audit["model"]: audit["verdict"] for audit in audits if audit.get("verdict")}
+
+
 def reference_names(references: Sequence[ModelArtefact]) -> list[dict[str, str]]:
     """Where references came from, and their hashes."""
     return [{"source": r.source, "weights": r.weights_sha256} for r in references]

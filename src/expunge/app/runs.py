@@ -9,7 +9,7 @@ from typing import Any
 
 from expunge.app.inputs import weights_file
 from expunge.app.plainfiles import read_json, read_yaml
-from expunge.app.results import headline_rows, short_row, table_rows
+from expunge.app.results import headline_rows, short_row, table_rows, verdicts
 from expunge.app.rundir import partial_of
 from expunge.engine.events import Events
 from expunge.errors import InputError, RunDirectoryError
@@ -73,6 +73,7 @@ class Run:
             "report": str(self.report) if self.report else None,
             "metrics": str(self.path / "metrics.json"),
             **{name: self.metrics[name] for name in TOLD if name in self.metrics},
+            "verdict": {model: found["overall"] for model, found in verdicts(self.metrics).items()},
             "rows": [short_row(row) for row in headline_rows(list(table_rows(self.metrics)))],
         }
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from expunge.app.results import TableRow, headline_rows, shown_value, table_rows
+from expunge.app.results import TableRow, headline_rows, shown_value, table_rows, verdicts
 from expunge.app.runs import Run
 
 PLAIN_WIDTH = 160  # a pipe has no width; tables must not be wrapped for it
@@ -25,6 +25,7 @@ def show_run(run: Run) -> None:
     else:
         console.print(measured_table(list(table_rows(metrics)), reference=bool(metrics["references"])))
         _notes(console, metrics)
+        _verdicts(console, metrics)
     if (run.path / "model").exists():
         _line(console, f"model:  {run.path / 'model'}")
     if run.report is not None:
@@ -57,6 +58,14 @@ def show_cards(cards: Sequence[Mapping[str, Any]]) -> None:
                 shown = ", ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, Mapping) else value
                 console.print(f"  [dim]{key.replace('_', ' ')}:[/] {escape(str(shown))}", highlight=False)
         console.print()
+
+
+def _verdicts(console: Console, metrics: Mapping[str, Any]) -> None:
+    for model, found in verdicts(metrics).items():
+        whose = "" if model == "after" else f" on {model}"
+        _line(console, f"verdict{whose}: {found['overall']}")
+        for sentence in (*found["reasons"], *found["alarms"]):
+            _line(console, f"  {sentence}")
 
 
 def _notes(console: Console, metrics: Mapping[str, Any]) -> None:
