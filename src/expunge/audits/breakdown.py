@@ -49,7 +49,7 @@ class WorstOff:
     """The person of whom most is left beside what a retrained model shows, among those with enough pictures.
 
     Args:
-        person: number of the line among the people.
+        person: their number, as in the rows.
         pictures: how many they have.
         excess: AUROC minus the mean of the references'.
         expected: the same for each reference beside the others, mean over references: somebody is always worst off.
@@ -69,8 +69,8 @@ class People:
     """Every forgotten person, the most exposed first.
 
     Args:
-        rows: one a person; their `n` counts that person's pictures, and intervals come from resampling these and the
-            non-members.
+        rows: one a person, who is numbered in the order of the forget set, as in other lists of them; their `n` counts
+            that person's pictures, and intervals come from resampling these and the non-members.
         worst: who is worst off; None without references or without anybody of enough pictures.
         note: how to read it.
     """
@@ -93,8 +93,7 @@ def people(
     owners = after["forget"].subjects
     if owners is None:
         return People((), None, NOBODY)
-    names, owner = np.unique(owners, return_inverse=True)
-    mine = [np.flatnonzero(owner == i) for i in range(len(names))]
+    mine = [np.flatnonzero(owners == name) for name in dict.fromkeys(owners.tolist())]
 
     def each(observation: Observation) -> list[Estimate]:
         return _each(observation, weights, mine, derive_seed(seed, "people"))
@@ -104,10 +103,10 @@ def people(
     excess = _excess(ours, beside) if beside else np.array([_value(one) for one in ours])
     order = np.argsort(-excess, kind="stable")
     rows = []
-    for number, i in enumerate(order, start=1):
+    for i in order:
         others = [reference[i] for reference in beside]
         old = None if first is None else row_of(Key(NAME, PERSON), first[i], others)
-        rows.append(GroupRows("person", str(number), old, row_of(Key(NAME, PERSON), ours[i], others)))
+        rows.append(GroupRows("person", str(i + 1), old, row_of(Key(NAME, PERSON), ours[i], others)))
     worst = _worst(excess, order, np.array([len(at) for at in mine]), beside) if beside else None
     return People(tuple(rows), worst, _note(worst))
 
@@ -165,11 +164,11 @@ def _worst(excess: Array, order: Array, counts: Array, beside: Sequence[Sequence
     enough = counts >= ENOUGH
     if not enough.any():
         return None
-    number, i = next((number, i) for number, i in enumerate(order, start=1) if enough[i])
+    i = next(i for i in order if enough[i])
     pairs = [(one, [other for other in beside if other is not one]) for one in beside]
     found = [_excess(one, others)[enough].max() for one, others in pairs if others]
     expected = round(float(np.mean(found)), 9) if found else None
-    return WorstOff(number, int(counts[i]), round(float(excess[i]), 9), expected, int(enough.sum()))
+    return WorstOff(int(i) + 1, int(counts[i]), round(float(excess[i]), 9), expected, int(enough.sum()))
 
 
 def _note(worst: WorstOff | None) -> str:
