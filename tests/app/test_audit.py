@@ -10,7 +10,7 @@ from expunge.app.audit import audit_files, names_of
 from expunge.app.desk import Silent
 from expunge.app.results import table_rows
 from expunge.app.runs import load_run
-from expunge.errors import InputError, ModelError
+from expunge.errors import DataError, InputError, ModelError
 from tests.app.workbench import Workbench, listing
 
 
@@ -39,6 +39,20 @@ def test_without_a_reference_it_says_what_cannot_be_said(bench: Workbench, tmp_p
     assert "no retrained reference" in run.metrics["audits"][0]["notes"][0]
     assert all(row.reference is None for row in table_rows(run.metrics))
     assert audit_files(bench.audit(tmp_path / "run"), desk=Silent(), resume=True) == run.path
+
+
+def test_groups_of_a_column_are_attacked_one_by_one(bench: Workbench, tmp_path: Path) -> None:
+    job = bench.audit(tmp_path / "run", groups=["expression"], reference=str(bench.reference))
+    (audit,) = load_run(audit_files(job, desk=Silent())).metrics["audits"]
+    groups = {(one["column"], one["group"]): one["after"] for one in audit["groups"]}
+    named = {group for column, group in groups if column == "expression"}
+    assert named <= {"glad", "neutral", "sad", "surprised"} and len(named) > 1
+    assert {column for column, _ in groups} == {"expression", "age_group"}
+    rows = [groups["expression", group] for group in named]
+    assert all(row["gap"] is not None and row["n"] > 0 for row in rows)
+    with pytest.raises(DataError, match="expression"):
+        audit_files(bench.audit(tmp_path / "other", groups=["mood"]), desk=Silent())
+    assert not (tmp_path / "other").exists()
 
 
 def test_references_are_not_trained_here(bench: Workbench, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from expunge.app.auditpages import audit_pages
 from expunge.app.auditrun import audited_run, check_same_run
 from expunge.app.deeper import Audited, attacked, probed
@@ -25,6 +27,7 @@ from expunge.app.results import FORMAT, judged_report, reference_names
 from expunge.app.rundir import began_with, check_out, finished, open_run
 from expunge.app.tiers import TIERS, Shadowing, shadow_study, workers_of
 from expunge.app.user import train_function
+from expunge.audits.breakdown import Groups
 from expunge.audits.run import audit
 from expunge.audits.shadowattacks import ShadowStudy
 from expunge.data.dataset import Dataset
@@ -34,7 +37,7 @@ from expunge.errors import InputError
 from expunge.evidence.report import write_page
 from expunge.methods.registry import resolve_method
 from expunge.models.artefact import ModelArtefact
-from expunge.types import SPLITS, ErasureTask
+from expunge.types import SPLITS, ErasureTask, Split
 
 SHADOWS = "shadows"
 
@@ -61,9 +64,10 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     if run is not None:
         check_same_run(run, inputs, resolution.task, (*original, *models), desk)
     shadowing = _shadowing(job, resolution.task, (*original, *models)[0], settings, out)
+    groups = {column: _grouped(data, column, resolution.task) for column in job.groups}
     with open_run(out, freeze(job, inputs), resume=resume) as work:
         study, missing = shadow_study(shadowing, desk)
-        found = audit_models(models, original, references, resolution, settings=settings, desk=desk)
+        found = audit_models(models, original, references, resolution, settings=settings, desk=desk, groups=groups)
         found = [_deeper(one, study, missing, shadowing, desk) for one in found]
         named = dict(zip(names_of(job.models), found, strict=True))
         metrics = {**_metrics(named, resolution, references), **_shadow_counts(job, study)}
@@ -81,6 +85,7 @@ def audit_models(
     *,
     settings: EngineSettings,
     desk: Desk,
+    groups: Groups | None = None,
 ) -> list[Audited]:
     """Look at every model's answers; `original` holds the model before erasure, or nothing."""
     desk.stage("looking at references")
@@ -100,7 +105,7 @@ def audit_models(
                 before=was,
                 after=after,
                 beside=beside,
-                report=audit(was, after, beside, untrained=untrained, seed=settings.seed),
+                report=audit(was, after, beside, untrained=untrained, seed=settings.seed, groups=groups),
             )
         )
     return found
@@ -136,6 +141,12 @@ def _models(
 
     original = load([job.original]) if job.original is not None else ()
     return data, (artefact, *load(others)), original, load(job.reference.paths)
+
+
+def _grouped(data: Dataset, column: str, task: ErasureTask) -> dict[Split, np.ndarray[Any, Any]]:
+    """The groups of a column that forgotten pictures and non-members are in, as text."""
+    sides: tuple[Split, ...] = ("forget", "reporting")
+    return {side: data.values(column, task.split(side)).astype(str) for side in sides}
 
 
 def _deeper(audited: Audited, study: ShadowStudy, missing: Sequence[str], shadowing: Shadowing, desk: Desk) -> Audited:

@@ -368,6 +368,9 @@ class AuditJob(ComputeJob):
     head: Annotated[Name | None, Flag("--head", "Name of the last linear layer, where it is not found.")] = None
     request: RequestJob = RequestJob()
     reference: Reference = ReferenceJob()
+    groups: Annotated[
+        tuple[Name, ...], Flag("--group", "Column whose groups are attacked one by one, beside labels; repeatable.")
+    ] = ()
     method: MadeByJob = MadeByJob()
     recipe: Annotated[RecipeJob, Prefix("recipe-")] = RecipeJob()
     tier: Annotated[

@@ -62,6 +62,19 @@ class Dataset:
             raise DataError("splits", expected=f"pictures with the role {name}", came=f"only {there or 'no pictures'}")
         return self.pictures.subset(torch.from_numpy(chosen))
 
+    def values(self, column: str, pictures: PictureSet) -> np.ndarray[Any, Any]:
+        """What a column says of some of the pictures, in their order.
+
+        Raises:
+            DataError: there is no such column.
+        """
+        if column not in self.columns:
+            known = ", ".join(sorted(self.columns)) or "none"
+            raise DataError("column", expected=f"one of the other columns ({known})", came=repr(column))
+        places = {name: place for place, name in enumerate(self.pictures.ids.tolist())}
+        found: np.ndarray[Any, Any] = self.columns[column][[places[name] for name in pictures.ids.tolist()]]
+        return found
+
 
 def from_tensors(
     pixels: Tensor,
