@@ -5,6 +5,7 @@ A run directory flows in; a file flows out, and its check is told on the run's h
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +82,11 @@ def export_run(settings: ExportSettings, *, desk: Desk) -> dict[str, Any]:
 
 
 def _checked(model: PixelClassifier, path: Path, name: str) -> OnnxCheck:
-    written = {"file": name, "sha256": hash_file(path, "onnx"), "size_bytes": path.stat().st_size, "opset": OPSET}
+    written = functools.partial(
+        OnnxCheck, file=name, sha256=hash_file(path, "onnx"), size_bytes=path.stat().st_size, opset=OPSET
+    )
     try:
         difference, tolerance, pictures = onnx_difference(model, path)
     except Unavailable:
-        return OnnxCheck(**written, unchecked="onnxruntime is not installed")
-    return OnnxCheck(**written, pictures=pictures, difference=difference, tolerance=tolerance)
+        return written(unchecked="onnxruntime is not installed")
+    return written(pictures=pictures, difference=difference, tolerance=tolerance)
