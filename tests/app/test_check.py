@@ -270,6 +270,9 @@ def test_methods_are_priced_by_what_their_cards_say() -> None:
     found, machine = costs(artefact, task, TrainRecipe(epochs=3), decide(EngineSettings(threads=1)))
     by_name = {cost.method: cost for cost in found}
     assert set(by_name) == set(METHODS) and machine.epoch_seconds and machine.threads == 1
+    assert (
+        by_name["auto"].epochs is None and "auto.budget" in by_name["auto"].note
+    )  # three epochs leave it nothing to try
     retrain, tuned = by_name["retrain"], by_name["finetune"]
     assert retrain.epochs == pytest.approx(3, rel=0.1) and retrain.seconds and tuned.seconds
     assert retrain.seconds == pytest.approx(retrain.epochs * machine.epoch_seconds)

@@ -12,7 +12,7 @@ import torch
 
 from expunge.app.references import Retraining, price
 from expunge.engine.settings import EngineSettings
-from expunge.errors import Unavailable
+from expunge.errors import MethodError, Unavailable
 from expunge.evidence.preflight import Cost, Machine
 from expunge.methods.cost import Sizes
 from expunge.methods.registry import METHODS, Method
@@ -43,7 +43,7 @@ def _cost(
 ) -> Cost:
     try:
         epochs = method.cost(method.config, sizes).epochs(sizes.retain)
-    except Unavailable as error:
+    except (Unavailable, MethodError) as error:
         return Cost(method.name, None, None, None, str(error))
     if seconds is None or size is None:
         return Cost(method.name, epochs, None, None, why)
