@@ -218,6 +218,18 @@ def test_the_ledger_gets_each_receipt_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("here")
+def test_the_ledger_takes_receipts_of_a_run_that_answered_no_request() -> None:
+    books = Books("ledger.db", Path("ledger.key"))
+    books.migrate()
+    books.new_key()
+    books.record(RUN)
+    assert purged(books=books).deleted
+    with books.open().reading() as view:
+        (event,) = view.events(kind="purged")
+    assert event.body["requests"] == [] and len(event.body["removed"]) == len(receipts())
+
+
+@pytest.mark.usefixtures("here")
 def test_without_their_pictures_nobody_can_search(capsys: pytest.CaptureFixture[str]) -> None:
     Path("request.csv").write_text("subject\nperson-9999\n")
     assert main(["purge", "--run", str(RUN), "--yes", "--json"]) == 2

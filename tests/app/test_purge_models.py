@@ -51,6 +51,13 @@ def bo(weights: str, name: str = "bo") -> OtherRun:
     return other(name, "erase", pictures="p", weights=weights, request=request_sha256(BO))
 
 
+def later(weights: str) -> OtherRun:
+    """A run for Bo that kept Ana out of all sets."""
+    run = bo(weights, "later")
+    fields = {**run.fields, "request": {**run.fields["request"], "erased_subjects": ["Ana"]}}
+    return OtherRun(run.path, run.kind, fields, {**run.inputs, "erased before": request_sha256(ANA)})
+
+
 CASES: list[tuple[OtherRun, str, Judged]] = [
     (other("erased", "erase"), "model/model.safetensors", UNLEARNED),
     (other("erased", "erase"), "references/1/model.safetensors", NEVER_SAW),
@@ -65,6 +72,9 @@ CASES: list[tuple[OtherRun, str, Judged]] = [
     (bo("first"), "model/m.bin", TRAINED),
     (bo("second"), "model/m.bin", FOLLOWS),
     (bo("second"), "references/1/m.bin", TRAINED),  # trained without Bo, but with Ana
+    (later("second"), "references/1/m.bin", NEVER_SAW),
+    (later("first"), "references/1/m.bin", NEVER_SAW),
+    (later("first"), "model/m.bin", TRAINED),  # Ana was kept out of its sets, and not erased from it
     (other("method.partial", "erase", weights="first", request=request_sha256(ANA)), "checkpoints/state.pt", STARTED),
     (other("ref.partial", "train", pictures="p", request=request_sha256(ANA)), "checkpoints/state.pt", NEVER_SAW),
     (bo("second", "bo.partial"), "checkpoints/state.pt", FOLLOWS),

@@ -16,8 +16,9 @@ import yaml
 
 from expunge.app.job import DataJob, RequestJob
 from expunge.app.purgescope import Scope, source_of
-from expunge.app.resolve import read_request, request_sha256
+from expunge.app.resolve import ERASED_BEFORE, read_request, request_sha256
 from expunge.app.rundir import CHECKPOINTS
+from expunge.data.requests import ErasureRequest
 from expunge.errors import ExpungeError
 
 WEIGHTS = frozenset([".safetensors", ".pt", ".pth", ".bin", ".onnx"])
@@ -108,6 +109,8 @@ class Models:
             return STARTED
         if run.path in self._covering:
             return UNLEARNED if run.kind == "erase" and inside[0] != REFERENCES else NEVER_SAW
+        if run.kind == "erase" and inside[0] == REFERENCES and self._left_out(run):
+            return NEVER_SAW
         if run.kind == "erase" and inside[0] != REFERENCES and run.inputs.get("weights") in self._clean:
             return FOLLOWS
         return TRAINED if self._same_data(run) or self._same_start(run) else FOREIGN
@@ -129,9 +132,20 @@ class Models:
             asked = read_request(RequestJob.model_validate(raw))
         except (ExpungeError, ValueError, KeyError, TypeError):  # nobody was, or nobody knows any more who was
             return False
+        return self._names_all(asked) and request_sha256(asked) == run.inputs.get("request")
+
+    def _left_out(self, run: OtherRun) -> bool:
+        """Whether everybody was erased before a run, which kept them out of all its sets."""
+        try:
+            job = RequestJob.model_validate(run.fields["request"])
+        except (ValueError, KeyError, TypeError):
+            return False
+        erased = ErasureRequest(job.erased_subjects, job.erased_pictures)
+        return self._names_all(erased) and request_sha256(erased) == run.inputs.get(ERASED_BEFORE)
+
+    def _names_all(self, asked: ErasureRequest) -> bool:
         ours = self._scope.request
-        everybody = set(ours.subjects) <= set(asked.subjects) and set(ours.pictures) <= set(asked.pictures)
-        return everybody and request_sha256(asked) == run.inputs.get("request")
+        return set(ours.subjects) <= set(asked.subjects) and set(ours.pictures) <= set(asked.pictures)
 
     def _same_data(self, run: OtherRun) -> bool:
         if run.inputs.get("pictures") == self._scope.run.inputs["pictures"]:

@@ -19,6 +19,7 @@ from expunge.data.dataset import Dataset, assemble
 from expunge.data.requests import ErasureRequest, NearCopies, Resolution, resolve
 from expunge.errors import RequestError
 
+ERASED_BEFORE = "erased before"  # fingerprint of whoever took no part, among those of the inputs
 ANSWER, MOVED, SHOWN = "near copies of the same name", "erased too", 5
 
 
@@ -77,7 +78,7 @@ def resolve_job(
     asked = {"request": request_sha256(request)}
     if erased.subjects or erased.pictures:
         data = without_erased(data, erased, near_copies="ignore" if job.near_copies == "ignore" else "move")
-        asked["erased before"] = request_sha256(erased)
+        asked[ERASED_BEFORE] = request_sha256(erased)
     found = resolve(request, data, near_copies=job.near_copies)
     same = [str(entry["id"]) for entry in found.findings.near_review if entry["same_subject"]]
     if job.near_copies != "ask" or not same:

@@ -102,7 +102,8 @@ class Writer(View):
         self.register(*(name for name in about if name.startswith(DECISIVE))).take(event)
         row = {**vars(event), "body": canonical(body).decode(), "hash": event.hash}
         self.connection.execute(EVENTS.insert(), row)
-        self.connection.execute(MENTIONS.insert(), [{"name": name, "sequence": event.sequence} for name in about])
+        if about:
+            self.connection.execute(MENTIONS.insert(), [{"name": name, "sequence": event.sequence} for name in about])
         return event
 
 
