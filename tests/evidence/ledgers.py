@@ -138,8 +138,8 @@ def fill(ledger: Ledger) -> None:
         writer.append("drift-measured", drift(1))
         writer.append("request-closed", {"request": 1, "reason": ""})
         writer.append("already-erased", {"request": 3, "runs": [digest(1)]})
-        removed = [{"what": "cache/faces", "sha256": digest(5)}]
-        kept = [{"what": "reference model", "why": "never saw anybody asked for"}]
+        removed = KEY.pseudonyms("file", ["cache/faces"])
+        kept = [{"file": KEY.pseudonym("file", "reference model"), "why": "never saw anybody asked for"}]
         writer.append("purged", {"requests": [1, 3], "removed": removed, "kept": kept})
         writer.append("request-closed", {"request": 4, "reason": "nothing held"})
         writer.append("key-dropped", {"key": "0" * 16})

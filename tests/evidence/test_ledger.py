@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a hash that is none": ("attested", {"run": "x", "attestation": digest(1)}, "64 hexadecimal digits"),
     "a kind of run that is none": ("run-finished", finished(2, [3], 12, 13, kind="bake"), "train, erase, audit"),
     "a list that is none": ("purged", {"requests": 3, "removed": [], "kept": []}, "a list"),
-    "a receipt that is none": ("purged", {"requests": [3], "removed": [{"what": "x"}], "kept": []}, "sha256"),
+    "a receipt that is none": ("purged", {"requests": [3], "removed": ["cache/faces"], "kept": []}, "a pseudonym"),
 }
 
 

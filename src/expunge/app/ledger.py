@@ -105,8 +105,8 @@ class Books:
             entered = enter_run(writer, body)
         return {"run": body["run"], "kind": body["kind"], "entered": entered}
 
-    def purged(self, requests: list[int], removed: list[dict[str, str]], kept: list[dict[str, str]]) -> None:
-        """Enter receipts: what was deleted (`what`, `sha256`), and what was kept (`what`, `why`)."""
+    def purged(self, requests: list[int], removed: list[str], kept: list[dict[str, str]]) -> None:
+        """Enter receipts, under pseudonyms: what was deleted, and what was kept (`file`, `why`)."""
         with self.open().writing() as writer:
             writer.append("purged", {"requests": sorted(set(requests)), "removed": removed, "kept": kept})
 

@@ -7,7 +7,7 @@ deletion is the one before it, on what the disk then holds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from expunge.app.attest import ATTESTATION
 from expunge.app.desk import Desk
 from expunge.app.ledger import Books
+from expunge.app.ledgerkeys import keys_of
 from expunge.app.purgefinds import FINDERS, Finds
 from expunge.app.purgeruns import Models, read_runs
 from expunge.app.purgescope import Scope, scope_of
@@ -143,19 +144,31 @@ def requests_of(books: Books, run: Path) -> list[int]:
 
 
 def enter(books: Books, requests: list[int], after: Inventory, receipts: Sequence[Receipt]) -> None:
-    """Enter the receipts that the ledger does not have yet, and what was kept."""
+    """Enter the receipts that the ledger does not have yet, and what was kept.
+
+    Under pseudonyms: a path may name somebody, and the hash of a list of names can be guessed.
+    """
     with books.open().reading() as view:
-        entered = Counter(
-            (line["what"], line["sha256"])
-            for event in view.events(kind="purged")
-            if event.body["requests"] == requests
-            for line in event.body["removed"]
-        )
-    ours = Counter((visible(receipt.what), receipt.sha256) for receipt in receipts)
-    removed = [{"what": what, "sha256": digest} for what, digest in (ours - entered).elements()]
-    kept = [{"what": visible(str(item.path)), "why": item.reason} for item in after.items if item.fate != "delete"]
-    if removed:
-        books.purged(requests, removed, kept)
+        keys = keys_of(books.key, view)
+        events = [event.body for event in view.events(kind="purged") if event.body["requests"] == requests]
+    entered = {name for body in events for name in body["removed"]}
+    new = [name for name in receipt_names(receipts) if entered.isdisjoint(key.pseudonym("file", name) for key in keys)]
+    kept = [
+        {"file": keys[-1].pseudonym("file", str(item.path)), "why": item.reason}
+        for item in after.items
+        if item.fate != "delete"
+    ]
+    if new:
+        books.purged(requests, keys[-1].pseudonyms("file", new), kept)
+
+
+def receipt_names(receipts: Iterable[Receipt]) -> Iterator[str]:
+    """What stands for a receipt before it gets its pseudonym: path, SHA-256, and how often that was deleted by then."""
+    count = Counter[str]()
+    for receipt in receipts:
+        name = f"{receipt.what}\n{receipt.sha256}"
+        count[name] += 1
+        yield f"{name}\n{count[name]}"
 
 
 def _books(books: Books | None) -> list[Item]:

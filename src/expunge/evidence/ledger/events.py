@@ -217,8 +217,8 @@ KINDS: Mapping[str, Mapping[str, Check]] = {
     },
     "purged": {
         "requests": _list(_number),
-        "removed": _table(what=_path, sha256=_hash),
-        "kept": _table(what=_path, why=_text(REASON)),
+        "removed": _list(_pseudonym),
+        "kept": _table(file=_pseudonym, why=_text(REASON)),
     },
     "key-dropped": {"key": _matching(KEY_NAME, "the id of a key")},
 }

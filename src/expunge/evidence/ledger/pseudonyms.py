@@ -5,7 +5,8 @@ one key or several, one line each: the last one makes new pseudonyms, the others
 is dropped takes the link between people and its pseudonyms along (crypto-shredding), and so ends their retention; what
 a backup or the medium still holds of the file is not known here and must be deleted there.
 
-What names somebody by a detour, such as the hash of a job, is a pseudonym too: plain hashes of names can be guessed.
+What names somebody by a detour, such as the hash of a job or the path of a file, is a pseudonym too: plain hashes of
+names can be guessed.
 
 Names that read the same are the same: they are brought into Unicode's form NFC first. Everything else counts, such as
 case, blanks and marks of direction.
@@ -29,7 +30,7 @@ from expunge.evidence.files import SECRET, check_private, read_file, replace_fil
 FIELD = "pseudonym key (--pseudonym-key)"
 KEY_BYTES, FILE_BYTES = 32, 1 << 20
 ID_DIGITS = 16
-Kind = Literal["subject", "picture", "job"]
+Kind = Literal["subject", "picture", "job", "file"]
 
 
 @dataclass(frozen=True)
