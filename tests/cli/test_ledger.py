@@ -313,11 +313,13 @@ def test_another_run_in_the_same_place_is_not_the_one_that_was_begun(
 
 def test_receipts_of_a_purge(desk: Desk) -> None:
     desk("add", "--forget-subject", "Ana")
-    removed = [{"what": "cache/faces", "sha256": "0" * 64}]
-    desk.books.purged([1], removed, [{"what": "ledger", "why": "pseudonyms, to answer for what was done"}])
+    (key,) = read_keys(desk.key)
+    removed = key.pseudonyms("file", ["cache/faces"])
+    kept = [{"file": key.pseudonym("file", "ledger"), "why": "pseudonyms, to answer for what was done"}]
+    desk.books.purged([1], removed, kept)
     assert desk("show", "1")["purges"] == 1
     assert desk("show", "1")["events"][-1]["fields"]["removed"] == removed
     with pytest.raises(RequestError):
         desk.books.purged([2], removed, [])
-    with pytest.raises(InputError, match="sha256"):
-        desk.books.purged([1], [{"what": "cache", "sha256": "?"}], [])
+    with pytest.raises(InputError, match="a pseudonym"):
+        desk.books.purged([1], ["cache/faces"], [])
