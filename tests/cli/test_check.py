@@ -29,15 +29,24 @@ def test_one_json_line(bench: Workbench, capsys: pytest.CaptureFixture[str]) -> 
     (line,) = capsys.readouterr().out.splitlines()
     answer = json.loads(line)
     # the workbench is small: ten or so people in every set
-    assert code == answer["exit"] == 0 and answer["status"] == "done" and answer["verdict"] == "warnings"
+    assert code == answer["exit"] == 6 and answer["status"] == "done" and answer["verdict"] == "warnings"
     assert {finding["level"] for finding in answer["findings"]} == {"warning"}
 
 
 def test_people_read_tables_findings_and_a_verdict(bench: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(bench)) == 0
+    assert main(words(bench)) == 6
     out = capsys.readouterr().out
     assert "mia_auroc" in out and "finetune" in out and "Caution:" in out
     assert out.splitlines()[-1] == "Go, knowing these warnings."
+
+
+def test_go_without_warnings_is_the_only_zero(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(use_case, "findings", lambda _: ())
+    assert main(words(bench, "--json")) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["exit"] == 0 and answer["verdict"] == "go" and answer["findings"] == []
 
 
 def test_stop_has_an_exit_code_of_its_own(bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,8 +69,8 @@ def tell(office: Office, everybody: list[str], *, kill_erasure: bool = True) -> 
         office.file(f"ticket {number}", person)
 
     (place / "request.csv").write_text("subject\n" + "".join(f"{person}\n" for person in asked))
-    found = done(office.type("check", *office.data, "--request", "request.csv", ledger=False))
-    assert any("cop" in str(item).lower() for item in found["findings"]), found
+    found = office.type("check", *office.data, "--request", "request.csv", ledger=False)
+    assert found.code == 6 and any("cop" in str(item).lower() for item in found.answer["findings"]), found
 
     half_way = place / "erased.partial" / "checkpoints" if kill_erasure else None
     answer = office.erase_pending("erased", killed_when=half_way)

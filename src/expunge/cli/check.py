@@ -12,17 +12,18 @@ from rich.table import Table
 from expunge.app.check import Checked, check_files
 from expunge.app.job import CheckJob
 from expunge.cli.flags import read_job
-from expunge.cli.session import DONE, STOP, Answer, conclude
+from expunge.cli.session import DONE, STOP, WARNED, Answer, conclude
 from expunge.cli.tables import result_console
 from expunge.cli.terminal import Terminal
 
 HELP = (
     "Look at data and request before anything is trained: copies, conflicts, balance, what audits could show, cost.\n\n"
-    "Ends with 0 for go (with or without warnings) and with 4 for stop.\n\n"
+    "Ends with 0 for go, with 6 for go with warnings, and with 4 for stop.\n\n"
     "Example: `expunge check --data faces.parquet --label age_class --subject identity --request request.csv "
     "--out runs/check`"
 )
 COLOURS = {"go": "bold green", "warnings": "bold yellow", "stop": "bold red", "warning": "bold yellow"}
+CODES = {"go": DONE, "warnings": WARNED, "stop": STOP}
 
 
 def run(values: Mapping[str, Any]) -> int:
@@ -33,7 +34,7 @@ def run(values: Mapping[str, Any]) -> int:
         terminal.bars.stop()
         if not values["json"]:
             show(checked, result_console())
-        return {**checked.summary(), "exit": STOP if checked.verdict == "stop" else DONE}
+        return {**checked.summary(), "exit": CODES[checked.verdict]}
 
     return conclude(work, as_json=values["json"], debug=values["debug"])
 

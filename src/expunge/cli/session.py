@@ -1,7 +1,7 @@
 """What every command does around its use case: talk on stderr, answer on stdout, and end with the right exit code.
 
 Exit codes: 0 done, 1 a bug in expunge, 2 bad input, 3 interrupted and resumable, 4 done, and the answer is to stop,
-5 done, and something is left that should not be there.
+5 done, and something is left that should not be there, 6 done, and the answer is to go on with warnings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from expunge.cli.terminal import Terminal
 from expunge.errors import MOST, ExpungeError, InputError, readable
 
 LINE = 5 * MOST  # characters of a message
-DONE, BUG, BAD_INPUT, INTERRUPTED, STOP, LEFT = 0, 1, 2, 3, 4, 5
+DONE, BUG, BAD_INPUT, INTERRUPTED, STOP, LEFT, WARNED = 0, 1, 2, 3, 4, 5, 6
 Answer = Mapping[str, Any]
 
 
