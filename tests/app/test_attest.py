@@ -132,6 +132,36 @@ def test_a_run_is_attested_once(attested: Attested) -> None:
     assert attested.openings.read_bytes() == before
 
 
+@pytest.mark.parametrize("event", ["rotated", "revoked"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_key_that_is_not_the_current_one_signs_nothing(
+    attested: Attested, tmp_path: Path, event: str, beside: bool
+) -> None:
+    run, keys, elsewhere = tmp_path / "run", tmp_path / "keys", tmp_path / "keyring"
+    shutil.copytree(attested.run, run, ignore=shutil.ignore_patterns("attestation.json", "openings.json"))
+    shutil.copytree(attested.key.parent, keys)
+    folder = KeyFolder(keys, clock=clock)
+    old = folder.rotate().records[0].name
+    if event == "revoked":
+        folder.revoke(old, "lost")
+    if not beside:
+        (keys / "keyring.jsonl").rename(elsewhere)
+    settings = AttestSettings(run, private_file(keys, old), keyring=None if beside else elsewhere)
+    with pytest.raises(InputError, match=rf"key \(--key\).*{event} 2026-03-01.*sign with that one"):
+        attest_run(settings, desk=Silent(), clock=clock)
+    assert not (run / "attestation.json").exists() and not (run / "openings.json").exists()
+
+
+def test_without_a_keyring_it_is_said_that_none_was_read(attested: Attested, tmp_path: Path) -> None:
+    run, key = tmp_path / "run", tmp_path / "key.pem"
+    shutil.copytree(attested.run, run, ignore=shutil.ignore_patterns("attestation.json"))
+    shutil.copy(attested.key, key)
+    with pytest.raises(InputError, match=r"keyring \(--keyring\): expected a readable file"):
+        attest_run(AttestSettings(run, key, keyring=tmp_path / "nowhere"), desk=Silent(), clock=clock)
+    (note,) = attest_run(AttestSettings(run, key), desk=Silent(), clock=clock)["notes"]
+    assert "no keyring was read" in note and attested.answer["notes"] == []
+
+
 def test_openings_that_nobody_signed_yet_are_signed(attested: Attested, tmp_path: Path) -> None:
     """Somebody was killed in between; the nonces may be in the hands of people on the pictures already."""
     run = tmp_path / "run"

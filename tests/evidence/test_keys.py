@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from expunge.errors import InputError
 from expunge.evidence.canonical import canonical, parse_canonical
 from expunge.evidence.dsse import read_envelope, seal
-from expunge.evidence.keyring import KIND, Keyring, begin, check_key, read_keyring, revoke, rotate
+from expunge.evidence.keyring import KIND, Keyring, begin, check_key, check_signer, read_keyring, revoke, rotate
 from expunge.evidence.keys import key_id, private_file, public_file, raw_public, read_private, read_public, write_pair
 
 FIRST, SECOND, THIRD = (Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32) for i in (1, 2, 3))
@@ -137,6 +137,26 @@ def test_a_revoked_current_key_closes_the_keyring() -> None:
     with pytest.raises(InputError, match="current key"):
         rotate(ring, FIRST, SECOND.public_key(), TIMES[2])
     assert read_keyring(data(ring)).records[0].revoked
+
+
+@pytest.mark.parametrize(
+    ("key", "ring", "refused"),
+    [
+        (SECOND, rotated(), None),
+        (FIRST, rotated(), f"rotated {TIMES[2]}"),
+        (THIRD, rotated(), "not in it"),
+        (FIRST, revoke(rotated(), SECOND, name(FIRST), TIMES[4], "lost"), f"revoked {TIMES[4]} .lost."),
+        (SECOND, revoke(rotated(), SECOND, name(SECOND), TIMES[4], ""), "begin a new keyring"),
+        (SECOND, rotate(rotated(), SECOND, THIRD.public_key(), TIMES[5]), "sign with that one"),
+        (THIRD, rotate(rotated(), SECOND, THIRD.public_key(), TIMES[6]), f"the time {TIMES[5]}"),  # a clock gone wrong
+    ],
+)
+def test_only_the_current_key_signs(key: Ed25519PrivateKey, ring: Keyring, refused: str | None) -> None:
+    if refused is None:
+        check_signer(ring, key.public_key(), TIMES[5])
+    else:
+        with pytest.raises(InputError, match=refused):
+            check_signer(ring, key.public_key(), TIMES[5])
 
 
 FAULTS: dict[str, Callable[[], object]] = {

@@ -16,7 +16,7 @@ from typing import Any
 
 from expunge.app.desk import Desk
 from expunge.app.inputs import data_spec
-from expunge.app.keys import Clock, now, passphrase_of
+from expunge.app.keys import Clock, check_current, now, passphrase_of
 from expunge.app.reopen import EraseRun, erase_run, reopen
 from expunge.app.runs import load_run
 from expunge.app.unmeasured import not_measured
@@ -34,6 +34,7 @@ ATTESTATION, OPENINGS = "attestation.json", "openings.json"
 ENGINE = ("device", "precision", "channels_last", "accumulate", "threads", "max_seconds", "max_steps")
 LEAF = "SHA-256(0x00 || nonce of 32 bytes || SHA-256(encoded picture as its source holds it))"
 TREE = "RFC 6962, SHA-256"
+NO_KEYRING = "no keyring was read: whether the key is the current one, or was revoked, is not known (--keyring)"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class AttestSettings:
     Args:
         run: directory of a finished `expunge erase`.
         key: file of the private key. passphrase: file with its passphrase.
+        keyring: file of the keyring whose current key it must be; the one beside the key where None.
         request_id: what the request is called in the user's books.
         factory: of the network, where the run's model is a file of weights. device, threads: of this machine.
     """
@@ -50,6 +52,7 @@ class AttestSettings:
     run: Path
     key: Path
     passphrase: Path | None = None
+    keyring: Path | None = None
     request_id: str | None = None
     factory: str | None = None
     device: str = "auto"
@@ -62,17 +65,19 @@ def attest_run(
     """Write `attestation.json` and `openings.json` (mode 600) into a finished erase run.
 
     Returns:
-        Where they are, the attestation's id (the hash of its file), whose key signed, and how large the forget set is.
+        Where they are, the attestation's id (the hash of its file), whose key signed, how large the forget set is, and
+        notes on what could not be looked at.
 
     Raises:
         RunDirectoryError: no finished erase run, or one that is attested already.
-        InputError: the key cannot be used, or an input is not what it was.
+        InputError: the key cannot be used or is not its keyring's current one, or an input is not what it was.
     """
     run = erase_run(settings.run, device=settings.device, threads=settings.threads)
     if (run.path / ATTESTATION).exists():
         remedy = f"move {ATTESTATION} and {OPENINGS} away together, to make new ones"
         raise RunDirectoryError("run", expected="a run without one", came=str(run.path / ATTESTATION), remedy=remedy)
     key = read_private(settings.key, passphrase_of(settings.passphrase))
+    known = check_current(key.public_key(), settings.key, settings.keyring, clock)
     openings = _committed(run, desk, settings.factory, nonce)
     desk.stage("signing")
     subjects = hash_files(run.path / "model", "run")
@@ -89,6 +94,7 @@ def attest_run(
         "key": key_id(key.public_key()),
         "files": len(subjects),
         "pictures": openings.size,
+        "notes": [] if known else [NO_KEYRING],
     }
 
 

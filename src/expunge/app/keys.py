@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from expunge.errors import InputError
 from expunge.evidence.files import read_file, replace_file, write_new
-from expunge.evidence.keyring import KeyRecord, Keyring, begin, read_keyring, revoke, rotate, utc
+from expunge.evidence.keyring import KeyRecord, Keyring, begin, check_signer, read_keyring, revoke, rotate, utc
 from expunge.evidence.keys import private_file, public_file, read_private, write_pair
 
 KEYRING, KEYRING_BYTES = "keyring.jsonl", 1 << 20
@@ -112,6 +112,23 @@ def keyring_of(path: Path, field: str) -> Keyring:
         InputError: there is none, or it is damaged.
     """
     return read_keyring(read_file(path, field, most=KEYRING_BYTES))
+
+
+def check_current(key: Ed25519PublicKey, file: Path, keyring: Path | None, clock: Clock) -> bool:
+    """Refuse to sign with a key that its keyring does not call the current one; False where no keyring is known.
+
+    Args:
+        key: the key. file: of its private half. clock: says what time it is.
+        keyring: file of its keyring; the one beside the key where None.
+
+    Raises:
+        InputError: another key is the current one, or the keyring is closed, damaged or not there.
+    """
+    beside = file.resolve().parent / KEYRING
+    place = keyring or (beside if beside.exists() else None)
+    if place is not None:
+        check_signer(keyring_of(place, "keyring (--keyring)"), key, utc(clock()))
+    return place is not None
 
 
 def passphrase_of(path: Path | None) -> bytes | None:

@@ -74,6 +74,10 @@ def attest_parameters() -> list[Parameter]:
         parameter("key", _option(str, "--key", "Private key that signs."), Parameter.empty),
         PASSPHRASE,
         parameter(
+            "keyring",
+            _option(str | None, "--keyring", "Keyring whose current key it must be; else that beside the key."),
+        ),
+        parameter(
             "request_id", _option(str | None, "--request-id", "What the request is called in your books.", "TEXT")
         ),
         FACTORY,
@@ -134,6 +138,7 @@ def run_attest(values: Values) -> int:
             run=Path(values["run"]),
             key=Path(values["key"]),
             passphrase=_path(values["passphrase_file"]),
+            keyring=_path(values["keyring"]),
             request_id=values["request_id"],
             factory=values["factory"],
             device=values["device"],
@@ -142,7 +147,8 @@ def run_attest(values: Values) -> int:
         answer = attest_run(settings, desk=terminal)
         terminal.bars.stop()
         if not values["json"]:
-            print(f"attestation: {answer['attestation']}\nopenings (keep them secret): {answer['openings']}")
+            places = (f"attestation: {answer['attestation']}", f"openings (keep them secret): {answer['openings']}")
+            print("\n".join([*places, *answer["notes"]]))
         return answer
 
     return conclude(work, as_json=values["json"], debug=values["debug"])

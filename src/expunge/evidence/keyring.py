@@ -164,6 +164,22 @@ def check_key(ring: Keyring, anchor: Ed25519PublicKey, name: str, time: str) -> 
     return record.public
 
 
+def check_signer(ring: Keyring, key: Ed25519PublicKey, time: str) -> None:
+    """Refuse a key with which nothing should be signed at `time`, since no reader of the keyring would trust it.
+
+    Raises:
+        InputError: it is not the current one, or was not yet, or the keyring is closed.
+    """
+    current, name = ring.current, key_id(key)
+    if name == current.name:
+        check_key(ring, key, name, time)
+        return
+    told = {r.name: f"revoked {r.revoked}" if r.revoked else f"rotated {r.until}" for r in ring.records}
+    came = f"{name[:SHOWN]}, {told.get(name, 'which is not in it')}"
+    expected, remedy = f"the keyring's current key {current.name[:SHOWN]}", "sign with that one"
+    raise InputError("key (--key)", expected=expected, came=came, remedy=remedy)
+
+
 def _add(
     ring: Keyring | None, event: str, public: Ed25519PublicKey, signer: Ed25519PrivateKey, time: str, reason: str
 ) -> Keyring:
