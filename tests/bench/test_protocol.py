@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from expunge.bench.jobs import Job, asked, plan
-from expunge.bench.protocol import protocol_names, read_protocol
+from expunge.bench.protocol import Memorised, protocol_names, read_protocol
 from expunge.errors import InputError, MethodError
 from tests.bench.conftest import FIELDS
 
@@ -26,6 +27,8 @@ def test_every_protocol_that_comes_along_is_whole(name: str) -> None:
         ({"colour": "red"}, "colour"),
         ({"forget": {"kind": "people"}}, "needs share"),
         ({"forget": {"kind": "people", "share": 1.5}}, "forget.share"),
+        ({"forget": {"kind": "memorised", "share": 0.2}}, "forget.scores"),
+        ({"forget": {"kind": "memorised", "scores": "scores.json"}}, "needs share"),
         ({"methods": ["finetune", "finetune"]}, "two rows are called finetune"),
         ({"sizes": {"cpu": {"side": 64}}}, "sizes.cpu.arch"),
         ({"base": "nothing"}, "one of ferplus"),
@@ -78,3 +81,26 @@ def test_what_decides_a_row_decides_its_key(protocol: Path) -> None:
     assert len(known) == 5
     protocol.write_text(yaml.safe_dump({**FIELDS, "title": "Another title", "seeds": [0, 1, 2]}))
     assert asked(job) in known, "what people read decides nothing"
+
+
+def test_scores_of_people_decide_a_row(protocol: Path, tmp_path: Path) -> None:
+    scores = tmp_path / "scores.json"
+    protocol.write_text(
+        yaml.safe_dump({**FIELDS, "forget": {"kind": "memorised", "share": 0.2, "scores": str(scores)}})
+    )
+    job = Job(str(protocol), "cpu", 0, "method", "fine")
+    with pytest.raises(InputError, match="no file"):
+        asked(job)
+    keys = set()
+    for content in ({"ann": 1, "bob": 0.5}, {"ann": 1, "bob": 2}):
+        scores.write_text(json.dumps(content))
+        keys.add(asked(job))
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", '{"ann": "much"}', '{"ann": true}'])
+def test_scores_that_are_none_are_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text(content)
+    forget = Memorised(kind="memorised", share=0.2, scores=str(tmp_path / "scores.json"))
+    with pytest.raises(InputError, match="a number for every person"):
+        forget.by_person()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from expunge.bench.protocol import Forget, read_protocol
+from expunge.bench.protocol import Forget, Memorised, read_protocol
 from expunge.bench.tasks import BenchTask, bench_task, chosen, task_key
 from expunge.errors import InputError
 from expunge.types import SPLITS
@@ -60,6 +61,20 @@ def test_pictures_and_counts_of_people() -> None:
     assert len(owners) == 3 and len(picked) == 12
     with pytest.raises(InputError, match="fewer than all 10"):
         chosen(Forget(kind="count", count=10), train, 0)
+
+
+def test_the_most_memorised_people_are_forgotten(tmp_path: Path) -> None:
+    train = pictures(40)
+    people = np.unique(train.subjects).tolist()
+    place = tmp_path / "scores.json"
+    forget = Memorised(kind="memorised", share=0.25, scores=str(place))
+    place.write_text(json.dumps({name: -abs(number - 6.2) for number, name in enumerate(people)}))
+    owners = train.subjects[np.isin(train.ids, chosen(forget, train, 0))]
+    assert set(owners.tolist()) == {people[6], people[7], people[5]}
+    assert chosen(forget, train, 0) == chosen(forget, train, 1), "nothing is drawn"
+    place.write_text(json.dumps(dict.fromkeys(people[1:], 0.0)))
+    with pytest.raises(InputError, match="none for 1 of them"):
+        chosen(forget, train, 0)
 
 
 def test_published_lists_keep_their_copies() -> None:

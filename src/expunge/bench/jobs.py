@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from expunge.bench.protocol import Entry, Protocol, Sequence, read_protocol
+from expunge.bench.protocol import Entry, Memorised, Protocol, Sequence, read_protocol
 from expunge.bench.raw import RawFolder
 from expunge.bench.tasks import key_of
 from expunge.methods.registry import resolve_method
@@ -111,6 +111,8 @@ def asked(job: Job, protocol: Protocol | None = None) -> str:
     # defaults are left out: a field that protocols learn later leaves the keys of older rows as they are
     parts: dict[str, Any] = {name: part.model_dump(exclude_defaults=True) for name, part in said.items()}
     parts |= {"format": FORMAT, "seed": job.seed, "kind": job.kind}
+    if isinstance(protocol.forget, Memorised):
+        parts["scores"] = protocol.forget.by_person()
     if job.kind == "reference":
         parts["row"] = job.row
     if job.kind in ("method", "sequence"):

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from expunge.app.plainfiles import read_yaml
+from expunge.app.plainfiles import read_json, read_yaml
 from expunge.errors import InputError
 from expunge.methods.registry import resolve_method
 
@@ -56,13 +56,13 @@ class Forget(Part):
     whom the literature forgets on a published layout (then nothing is drawn, and copies stay where the lists put them).
     """
 
-    kind: Literal["people", "pictures", "count", "published", "sequence"]
+    kind: Literal["people", "pictures", "count", "published", "sequence", "memorised"]
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     count: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Forget:
-        wanted = {"people": "share", "pictures": "share", "count": "count", "sequence": "share"}.get(self.kind)
+        wanted = "count" if self.kind == "count" else "share" if self.kind != "published" else None
         if wanted and getattr(self, wanted) is None:
             raise ValueError(f"forget {self.kind} needs {wanted}")
         return self
@@ -83,6 +83,34 @@ class Sequence(Forget):
         if list(self.retrained) != sorted(set(self.retrained)) or self.retrained[-1] > self.requests:
             raise ValueError(f"retrained must be numbers from 1 to {self.requests}, in order")
         return self
+
+
+class Memorised(Forget):
+    """The people whom models memorise most, until a share of the training pictures.
+
+    Args:
+        scores: JSON file that gives each person a score, beside the protocols that come along (or an absolute path).
+    """
+
+    scores: str
+
+    def by_person(self) -> dict[str, float]:
+        """How much each person is memorised.
+
+        Raises:
+            InputError: the file is not there, or holds something else.
+        """
+        path = FOLDER / self.scores
+        if not path.is_file():
+            remedy = "make it with benchmarks/memorised.py"
+            raise InputError("forget.scores", expected="a file of scores", came=f"no file {path}", remedy=remedy)
+        found = read_json(path, "forget.scores")
+        if not isinstance(found, dict) or not all(type(score) in (int, float) for score in found.values()):
+            raise InputError("forget.scores", expected="a number for every person", came=f"something else in {path}")
+        return found
+
+
+KINDS: Mapping[str, type[Forget]] = {"sequence": Sequence, "memorised": Memorised}
 
 
 class Size(Part):
@@ -138,8 +166,9 @@ class Protocol(Part):
 
     @field_validator("forget", mode="before")
     @classmethod
-    def _in_turn(cls, raw: Any) -> Any:
-        return Sequence(**raw) if isinstance(raw, dict) and raw.get("kind") == "sequence" else raw
+    def _of_kind(cls, raw: Any) -> Any:
+        kind = KINDS.get(str(raw.get("kind"))) if isinstance(raw, dict) else None
+        return kind(**raw) if kind else raw
 
     @model_validator(mode="after")
     def _known(self) -> Protocol:

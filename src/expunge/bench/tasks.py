@@ -17,7 +17,7 @@ import torch
 
 from expunge.app.measure import plain
 from expunge.app.resolve import without_erased
-from expunge.bench.protocol import Forget, Protocol, Sequence, Size
+from expunge.bench.protocol import Forget, Memorised, Protocol, Sequence, Size
 from expunge.data.dataset import Dataset, assemble
 from expunge.data.published import published_columns, published_forget
 from expunge.data.requests import ErasureRequest, RequestFindings, Resolution, resolve
@@ -123,6 +123,8 @@ def chosen(forget: Forget, train: PictureSet, seed: int) -> list[str]:
     """
     if forget.kind == "people":
         return _owned(train, draw_forget_people(train, share=forget.share or 0, seed=seed))
+    if isinstance(forget, Memorised):
+        return _owned(train, most_memorised(forget, train))
     if forget.kind == "count":
         names = np.unique([] if train.subjects is None else train.subjects)
         if len(names) <= (forget.count or 0):
@@ -131,6 +133,21 @@ def chosen(forget: Forget, train: PictureSet, seed: int) -> list[str]:
     order = np.random.default_rng(seed).permutation(len(train))
     picked = order[: round((forget.share or 0) * len(train))]
     return [str(name) for name in train.ids[np.sort(picked)]]
+
+
+def most_memorised(forget: Memorised, train: PictureSet) -> list[str]:
+    """The most memorised people of the training pictures, until they own at least the share that is forgotten.
+
+    Raises:
+        InputError: someone has no score.
+    """
+    names, counts = np.unique([] if train.subjects is None else train.subjects, return_counts=True)
+    scores = forget.by_person()
+    if missing := [name for name in names.tolist() if name not in scores]:
+        raise InputError("forget.scores", expected="a score for every person", came=f"none for {len(missing)} of them")
+    order = np.argsort([-scores[name] for name in names.tolist()], kind="stable")
+    taken = until_share(counts[order], (forget.share or 0) * len(train))
+    return [str(name) for name in names[order[:taken]]]
 
 
 def chosen_in_turn(forget: Sequence, train: PictureSet, seed: int) -> list[list[str]]:
