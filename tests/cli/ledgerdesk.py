@@ -13,8 +13,11 @@ import pytest
 
 from expunge.app import erase as erase_module
 from expunge.app import ledgered
+from expunge.app.attest import ATTESTATION
+from expunge.app.keys import KeyFolder
 from expunge.app.ledger import Books
 from expunge.cli.main import main
+from expunge.evidence.files import hash_file
 from tests.app.workbench import Workbench
 
 
@@ -38,9 +41,11 @@ class Desk:
         """Run a command; its answer."""
         self.capsys.readouterr()
         told = main([*(["ledger"] if ledger else []), *words, *self.where, "--json"])
-        (line,) = self.capsys.readouterr().out.splitlines()
-        answer = dict(json.loads(line))
-        assert told == answer["exit"] == code, answer
+        said = self.capsys.readouterr()
+        lines = said.out.splitlines()
+        assert len(lines) == 1, f"{words} ended with {told} and said {said}"
+        answer = dict(json.loads(lines[0]))
+        assert told == answer["exit"] == code, f"{words} ended with {told}, not {code}: {answer}\n{said.err}"
         return answer
 
     def text(self, *words: str) -> str:
@@ -58,6 +63,15 @@ def erase(bench: Workbench, out: Path, who: list[str], number: int, *more: str) 
 
 def add(desk: Desk, who: list[str]) -> None:
     desk("add", *(word for name in who for word in ("--forget-subject", name)))
+
+
+def attest(run: Path) -> str:
+    """Sign a run with a key of its own; the attestation's id."""
+    keys = run.with_name(f"{run.name}-keys")
+    KeyFolder(keys).new()
+    (private,) = (path for path in keys.glob("*.pem") if not path.name.endswith(".pub.pem"))
+    assert main(["attest", str(run), "--key", str(private)]) == 0
+    return hash_file(run / ATTESTATION, "attestation")
 
 
 def killed_at(name: str, desk: Desk, words: list[str]) -> None:

@@ -17,7 +17,7 @@ from expunge.errors import InputError, RequestError
 from expunge.evidence.ledger.deadlines import due_date, extended_due
 from expunge.evidence.ledger.pseudonyms import read_keys
 from tests.app.workbench import Workbench
-from tests.cli.ledgerdesk import Desk, add, erase, killed_at
+from tests.cli.ledgerdesk import Desk, add, attest, erase, killed_at
 
 TODAY = datetime.now(UTC).date()
 
@@ -204,18 +204,34 @@ def test_who_is_erased_already_is_told_so(desk: Desk, bench: Workbench, people: 
     add(desk, people[:2])
     add(desk, people[:1])
     desk(*erase(bench, tmp_path / "first", people[:2], 1), ledger=False)
-    (tmp_path / "first" / "attestation.json").write_text("{}")
-    desk("record", str(tmp_path / "first"))
+    attestation = attest(tmp_path / "first")
     for model in (bench.original, tmp_path / "first"):
         answer = desk(*erase(bench, tmp_path / "again", people[:1], 2, "--model", str(model)), ledger=False)
         assert answer["already_erased"] and answer["out"] == str(tmp_path / "first")
-        assert answer["attestation"] == desk("list", "runs")["items"][0]["attestation"]
+        assert answer["attestation"] == desk("list", "runs")["items"][0]["attestation"] == attestation
     assert not (tmp_path / "again").exists() and not (tmp_path / "again.partial").exists()
     assert [event["kind"] for event in desk("show", "2")["events"]] == ["request-received", "already-erased"]
     shutil.rmtree(tmp_path / "first")
     answer = desk(*erase(bench, tmp_path / "again", people[:1], 2), code=2, ledger=False)
     assert "whose directory is not at" in answer["error"]
     assert desk("close", "2")["runs"] == [desk("list", "runs")["items"][0]["run"]]
+
+
+def test_only_a_runs_own_attestation_is_entered(
+    desk: Desk, bench: Workbench, people: list[str], tmp_path: Path
+) -> None:
+    first, again, moved = (tmp_path / name for name in ("first", "again", "moved"))
+    add(desk, people[:1])
+    desk(*erase(bench, first, people[:1], 1), ledger=False)
+    desk(*erase(bench, again, people[:1], 1, "--seed", "5"), ledger=False)
+    attestation = attest(again)
+    shutil.copy(again / "attestation.json", first)
+    again.rename(moved)
+    assert [run["attestation"] for run in desk("list", "runs")["items"]] == [None, None]
+    assert "files that were attested" in desk("record", str(first), code=2)["error"]
+    desk("record", str(moved))
+    assert [run["attestation"] for run in desk("list", "runs")["items"]] == [None, attestation]
+    desk("check")
 
 
 def test_a_model_of_another_line_still_knows_them(

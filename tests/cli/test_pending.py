@@ -17,7 +17,7 @@ from expunge.data.synthetic import synthetic_faces
 from expunge.errors import DataError
 from expunge.evidence.ledger.pseudonyms import read_keys
 from tests.app.workbench import Workbench
-from tests.cli.ledgerdesk import Desk, add, erase, killed_at
+from tests.cli.ledgerdesk import Desk, add, attest, erase, killed_at
 
 TODAY = datetime.now(UTC).date()
 
@@ -165,13 +165,12 @@ def test_who_is_erased_already_is_answered_with_run_and_attestation(
 ) -> None:
     add(desk, people[:2])
     desk(*pending(bench, tmp_path / "first"), ledger=False)
-    (tmp_path / "first" / "attestation.json").write_text("{}")
-    desk("record", str(tmp_path / "first"))
+    attestation = attest(tmp_path / "first")
     desk("key", "new")  # the same person has another pseudonym from now on
     add(desk, people[1:2])
     (item,) = desk(*pending(bench, tmp_path / "second"), ledger=False)["items"]
     assert item["already"] and item["run"] == str(tmp_path / "first") and item["requests"] == [2]
-    assert item["attestation"] == desk("list", "runs")["items"][0]["attestation"]
+    assert item["attestation"] == attestation == desk("list", "runs")["items"][0]["attestation"]
     assert not (tmp_path / "second").exists()
     assert kinds(desk, 2) == ["request-received", "already-erased", "request-closed"]
 

@@ -19,6 +19,7 @@ from expunge.evidence.attestation import (
     check_model,
     check_picture,
     read_attestation,
+    read_unverified,
 )
 from expunge.evidence.canonical import canonical, decimal, parse_canonical
 from expunge.evidence.dsse import seal
@@ -53,6 +54,15 @@ def test_a_good_attestation_is_read() -> None:
     assert found.predicate == predicate() and found.commitment == (openings().root, 3)
     assert found.name == sha256(signed()).hex()
     assert signed() == signed() == sealed()
+
+
+def test_without_a_key_all_but_the_signature_is_checked() -> None:
+    stranger = seal(PAYLOAD_TYPE, canonical(statement()), OTHER)
+    assert read_unverified(signed()) == read(signed())
+    assert read_unverified(stranger).subjects == subjects()
+    for data in (sealed(subject=None), with_payload(signed(), b"{}"), b"{}", signed()[:-2]):
+        with pytest.raises(InputError):
+            read_unverified(data)
 
 
 def test_the_signature_is_that_of_the_dsse_protocol() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from expunge.app.keys import Clock, now, passphrase_of
 from expunge.app.ledgerkeys import drop, key_cards, keys_of
 from expunge.app.ledgerviews import event_card, items_of, model_card, overdrawn, request_card, run_card
-from expunge.app.recording import enter_run, repair, run_body
+from expunge.app.recording import attestation_of, enter_attestation, enter_run, repair, run_body
 from expunge.data.requests import ErasureRequest
 from expunge.errors import InputError, RequestError
 from expunge.evidence.files import read_file, write_new
@@ -46,7 +46,7 @@ class Books:
         return {"before": before, "after": after}
 
     def open(self) -> Ledger:
-        """The ledger, with every run entered that finished while nobody was left to enter it.
+        """The ledger, with everything entered that happened to its runs while nobody was left to enter it.
 
         Raises:
             InputError: there is none, or it must be migrated first.
@@ -99,11 +99,15 @@ class Books:
         return self._change("request-closed", number, reason=reason)
 
     def record(self, run: Path, requests: tuple[int, ...] = ()) -> dict[str, Any]:
-        """Enter a finished run of any kind, and its attestation if it has one."""
-        body = run_body(run, requests)
+        """Enter a finished run of any kind, and its attestation if it has one.
+
+        Raises:
+            InputError: it is no finished run, or the attestation beside it is not its own.
+        """
+        body, attestation = run_body(run, requests), attestation_of(run)
         with self.open().writing() as writer:
-            entered = enter_run(writer, body)
-        return {"run": body["run"], "kind": body["kind"], "entered": entered}
+            entered = [enter_run(writer, body), enter_attestation(writer, body["run"], attestation)]
+        return {"run": body["run"], "kind": body["kind"], "entered": any(entered)}
 
     def purged(self, requests: list[int], removed: list[str], kept: list[dict[str, str]]) -> None:
         """Enter receipts, under pseudonyms: what was deleted, and what was kept (`file`, `why`)."""

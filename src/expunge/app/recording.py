@@ -1,12 +1,13 @@
 """Finished runs into the ledger: what a run directory is, as an event; and what a crash kept from being entered.
 
 Run directories flow in, entries flow out. A run is known by the hash of what it wrote, so that it is entered once,
-however often and from wherever it is found.
+however often and from wherever it is found; and so is its attestation, whenever it was made.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from expunge.app.attest import ATTESTATION
 from expunge.app.freeze import run_key
 from expunge.app.runs import Run, load_run
 from expunge.errors import ExpungeError, RunDirectoryError
-from expunge.evidence.canonical import canonical, decimal
-from expunge.evidence.files import hash_file, hash_files
+from expunge.evidence.attestation import check_model, read_unverified
+from expunge.evidence.canonical import MOST_BYTES, canonical, decimal
+from expunge.evidence.files import hash_file, hash_files, read_file
 from expunge.evidence.ledger.pseudonyms import PseudonymKey
 from expunge.evidence.ledger.register import Begun
-from expunge.evidence.ledger.store import Ledger, Writer
+from expunge.evidence.ledger.store import Ledger, View, Writer
 
 
 def run_sha256(place: Path) -> str:
@@ -60,22 +62,41 @@ def run_body(place: Path, requests: Collection[int]) -> dict[str, Any]:
         raise RunDirectoryError("run", expected="job.yaml and metrics.json as written", came=str(place)) from None
 
 
+def attestation_of(place: Path) -> str | None:
+    """Id of the attestation of the run at `place`; None where it has none.
+
+    Who signed it is not asked: that needs a key to trust (`expunge verify`).
+
+    Raises:
+        InputError: what lies there is no attestation, or one of another model.
+    """
+    file = place / ATTESTATION
+    if not os.path.exists(file):  # also answers where a folder on the way is closed to us
+        return None
+    found = read_unverified(read_file(file, "attestation", most=2 * MOST_BYTES))
+    check_model(found, hash_files(place / "model", "run"))
+    return found.name
+
+
 def enter_run(writer: Writer, body: Mapping[str, Any]) -> bool:
-    """Enter a finished run, what it cost and its attestation, each if it is not there yet; whether anything was.
+    """Enter a finished run and what it cost, if it is not there yet; whether it was entered.
 
     Raises:
         InputError: the ledger refuses it.
     """
-    name, place = f"run:{body['run']}", Path(body["out"])
-    known = writer.register(name).runs.get(body["run"])
-    if known is None:
-        writer.append("run-finished", body)
-        if (measured := drift_body(body["run"], load_run(place))) is not None:
-            writer.append("drift-measured", measured)
-    attestation = place / ATTESTATION
-    if not attestation.exists() or (known is not None and known.attestation is not None):
-        return known is None
-    writer.append("attested", {"run": body["run"], "attestation": hash_file(attestation, "attestation")})
+    if body["run"] in writer.register(f"run:{body['run']}").runs:
+        return False
+    writer.append("run-finished", body)
+    if (measured := drift_body(body["run"], load_run(Path(body["out"])))) is not None:
+        writer.append("drift-measured", measured)
+    return True
+
+
+def enter_attestation(writer: Writer, run: str, attestation: str | None) -> bool:
+    """Enter the attestation of a run that is in the ledger, if it has one that is not there yet; whether it did."""
+    if attestation is None or writer.register(f"run:{run}").runs[run].attestation is not None:
+        return False
+    writer.append("attested", {"run": run, "attestation": attestation})
     return True
 
 
@@ -105,17 +126,23 @@ def job_pseudonym(key: PseudonymKey, job: Mapping[str, Any]) -> str:
     return key.pseudonym("job", run_key(job))
 
 
-def repair(ledger: Ledger, keys: Sequence[PseudonymKey]) -> list[Path]:
-    """Enter the runs that finished while nobody was left to enter them; their directories.
+def repair(ledger: Ledger, keys: Sequence[PseudonymKey]) -> None:
+    """Enter the runs that finished while nobody was left to enter them, and attestations that were made since.
 
-    A run that is still at work, was moved or thrown away, or whose key is not at hand, stays begun.
+    A run that is still at work, was moved or thrown away, or whose key is not at hand, stays begun. An attestation is
+    entered if it lies where its run was written, and both are what they were.
     """
     with ledger.reading() as view:
-        found = [body for begun in _together(view.begun()) if (body := _finished(begun, keys)) is not None]
-    if not found:
-        return []
+        bodies = [body for begun in _together(view.begun()) if (body := _finished(begun, keys)) is not None]
+        waiting = {body["run"]: Path(body["out"]) for body in bodies} | _unattested(view)
+    attested = {run: found for run, place in waiting.items() if (found := _own_attestation(run, place)) is not None}
+    if not (bodies or attested):
+        return
     with ledger.writing() as writer:
-        return [Path(body["out"]) for body in found if enter_run(writer, body)]
+        for body in bodies:
+            enter_run(writer, body)
+        for run, attestation in attested.items():
+            enter_attestation(writer, run, attestation)
 
 
 def _together(begun: Sequence[Begun]) -> list[list[Begun]]:
@@ -134,6 +161,24 @@ def _finished(begun: Sequence[Begun], keys: Sequence[PseudonymKey]) -> dict[str,
         same = any(begun[0].job == job_pseudonym(key, job) for key in keys)
         return run_body(place, [one.request for one in begun]) if same else None
     except ExpungeError:  # not there, not finished, or somebody else's files
+        return None
+
+
+def _unattested(view: View) -> dict[str, Path]:
+    """Erase runs of which the ledger has no attestation, and where they were written."""
+    attested = {event.body["run"] for event in view.events(kind="attested")}
+    finished = (event.body for event in view.events(kind="run-finished"))
+    return {
+        body["run"]: Path(body["out"]) for body in finished if body["kind"] == "erase" and body["run"] not in attested
+    }
+
+
+def _own_attestation(run: str, place: Path) -> str | None:
+    """The attestation that lies at `place`, if the run there still is that run, and the attestation is its own."""
+    try:
+        found = attestation_of(place)
+        return found if found is not None and run_sha256(place) == run else None
+    except ExpungeError:  # no attestation, somebody else's, or a run that was changed since
         return None
 
 

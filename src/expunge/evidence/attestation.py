@@ -113,8 +113,17 @@ def read_attestation(data: bytes, public: Ed25519PublicKey, ring: Keyring | None
     statement = _read_statement(envelope.body)
     if ring is not None:
         check_signature(envelope, check_key(ring, public, envelope.key_id, statement["predicate"]["made"]), FIELD)
-    subjects = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
-    return Attestation(subjects, statement["predicate"], envelope.key_id, data)
+    return _attestation(statement, envelope.key_id, data)
+
+
+def read_unverified(data: bytes) -> Attestation:
+    """An attestation as it speaks of itself: form, type and fields are checked, but not who signed it.
+
+    Raises:
+        InputError: anything else that is not as it must be.
+    """
+    envelope = read_envelope(data, FIELD, kind=PAYLOAD_TYPE)
+    return _attestation(_read_statement(envelope.body), envelope.key_id, data)
 
 
 def check_model(attestation: Attestation, files: Mapping[str, str]) -> None:
@@ -170,6 +179,11 @@ def _read_statement(body: bytes) -> dict[str, Any]:
     from_hex(predicate["forgetSet"]["root"], f"{FIELD}: root")
     whole(predicate["forgetSet"]["size"], f"{FIELD}: size")
     return found
+
+
+def _attestation(statement: Mapping[str, Any], signer: str, data: bytes) -> Attestation:
+    subjects = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+    return Attestation(subjects, statement["predicate"], signer, data)
 
 
 def _check_subjects(found: Any) -> None:
