@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -140,6 +141,30 @@ def test_nothing_is_deleted_without_a_yes() -> None:
     before = files()
     done = purged(Agreeing(answer=False))
     assert files() == before and not done.agreed and len(done.after.left) == 5
+
+
+def warned(*, answer: bool) -> list[str]:
+    """What was warned of before anybody was asked."""
+    warnings = list[str]()
+    desk = Agreeing(lambda: warnings.extend(desk.warnings), answer=answer)
+    purged(desk)
+    return warnings
+
+
+@pytest.mark.usefixtures("here")
+def test_what_takes_the_original_is_asked_for_before_it_goes() -> None:
+    (warning,) = warned(answer=False)
+    assert "not attested" in warning and "`expunge attest` first" in warning
+    signed = RUN / "attestation.json"
+    signed.write_text("signed")
+    (warning,) = warned(answer=False)
+    assert "report.html does not name" in warning and "`expunge report` first" in warning
+    report = RUN / "report.html"
+    report.write_text(f"{report.read_text()}<!-- {hashlib.sha256(signed.read_bytes()).hexdigest()} -->")
+    assert warned(answer=True) == []
+    signed.unlink()
+    Path(f"cache/{'0' * 40}.pixels.12.34.tmp").write_text("torn")
+    assert warned(answer=True) == [], "the original is gone: it is too late to tell"
 
 
 @pytest.mark.usefixtures("here")

@@ -17,10 +17,12 @@ from expunge.app.desk import Desk
 from expunge.app.ledger import Books
 from expunge.app.ledgerkeys import keys_of
 from expunge.app.purgefinds import FINDERS, Finds
-from expunge.app.purgeruns import Models, read_runs
+from expunge.app.purgeruns import ORIGINAL, Models, read_runs
 from expunge.app.purgescope import Scope, scope_of
 from expunge.app.recording import run_sha256
+from expunge.app.report import REPORT
 from expunge.errors import RequestError
+from expunge.evidence.files import hash_file
 from expunge.evidence.purge.inventory import Inventory as Inventory
 from expunge.evidence.purge.inventory import Item as Item
 from expunge.evidence.purge.inventory import inventory
@@ -33,6 +35,10 @@ OUTSIDE = "outside the roots: name its folder with --root"
 NOT_ATTESTED = (
     "this run is not attested: without the original model nobody can attest it or replay it any more "
     "(`expunge attest` first)"
+)
+NOT_IN_REPORT = (
+    f"{REPORT} does not name the run's attestation: without the original model nobody can write it anew "
+    "(`expunge report` first)"
 )
 
 
@@ -92,8 +98,8 @@ def purge(settings: PurgeSettings, *, desk: Desk, show: Callable[[Inventory], No
     plan = look(scope, roots, settings.books, desk)
     show(plan)
     ahead = plan.of("delete")
-    if ahead and not (run / ATTESTATION).exists():
-        desk.warn(NOT_ATTESTED)
+    if any(item.holds == ORIGINAL.because for item in plan.left) and (lacking := lacks(run)):
+        desk.warn(lacking)
     if ahead and not desk.confirm(f"Delete {len(ahead)} files for good?", unasked=False):
         return Purged(plan, (), 0, agreed=False)
     if not ahead and not (run / RECEIPTS).exists():
@@ -107,6 +113,16 @@ def purge(settings: PurgeSettings, *, desk: Desk, show: Callable[[Inventory], No
         if settings.books is not None:
             enter(settings.books, requests, after, receipts.all)
         return Purged(after, tuple(receipts.all), deleted, agreed=True)
+
+
+def lacks(run: Path) -> str:
+    """What a run lacks that takes its original model, as a sentence; empty where it lacks nothing."""
+    report = run / REPORT
+    if not (run / ATTESTATION).exists():
+        return NOT_ATTESTED
+    name = hash_file(run / ATTESTATION, "attestation")
+    told = not report.exists() or name in report.read_text(encoding="utf-8", errors="replace")
+    return "" if told else NOT_IN_REPORT
 
 
 def look(scope: Scope, roots: Sequence[Path], books: Books | None, desk: Desk) -> Inventory:
