@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -75,3 +77,30 @@ def test_without_features_it_says_so() -> None:
     blind = {split: replace(part, features=None) for split, part in model(n=40).items()}
     with pytest.raises(DataError, match="features of the retain pictures"):
         collapse(None, blind, [])
+
+
+def constant(seen: Observation) -> Observation:
+    """A network that came to answer everything alike."""
+    return {split: replace(part, features=np.zeros((len(part.ids), 4), np.float32)) for split, part in seen.items()}
+
+
+def in_two_points(seen: Observation) -> Observation:
+    """All features of a class in one point."""
+    return {split: replace(part, features=np.eye(2)[part.labels[:, 0]]) for split, part in seen.items()}
+
+
+@pytest.mark.parametrize("collapsed", [constant, in_two_points])
+def test_features_without_scatter_give_a_reason_and_no_number(collapsed: Callable[[Observation], Observation]) -> None:
+    rows = collapse(separated(1.0), collapsed(separated(1.0)), [separated(1.0, seed=1)], draws=10).after
+    json.dumps([asdict(row) for row in rows], allow_nan=False)
+    assert all(row.note if row.value is None else row.low is not None for row in rows)
+    assert found(rows, "collapse_separability").note == "not estimable: the features of a class have no scatter"
+
+
+def test_a_class_that_one_person_shows_cannot_be_held_out() -> None:
+    alone = separated(1.0)
+    owners = alone["retain"].subjects
+    assert owners is not None
+    alone = {**alone, "retain": replace(alone["retain"], labels=(owners == owners[0])[:, None].astype(np.int64))}
+    row = found(collapse(None, alone, [], draws=10).after, "collapse_probe_accuracy")
+    assert row.value is None and "fewer than two classes" in row.note

@@ -79,7 +79,7 @@ def _features(seen: Seen) -> Array:
 def _separability(seen: Seen, weights: Array) -> Estimate:
     """Mean over attributes."""
     parts = [fisher_ratio(_features(seen), labels, weights) for labels in seen.labels.T]
-    return within(mean_of(parts), seen)
+    return _finite(mean_of(parts), seen, "not estimable: the features of a class have no scatter")
 
 
 def _probe(seen: Seen, weights: Array, seed: int) -> Estimate:
@@ -93,4 +93,12 @@ def _probe(seen: Seen, weights: Array, seed: int) -> Estimate:
 
 
 def _alike(seen: Seen, others: Sequence[Seen], weights: Array) -> Estimate:
-    return within(mean_of([linear_cka(_features(seen), _features(other), weights) for other in others]), seen)
+    parts = [linear_cka(_features(seen), _features(other), weights) for other in others]
+    return _finite(mean_of(parts), seen, "not estimable: a model has the same features for all pictures")
+
+
+def _finite(values: Array, seen: Seen, why_not: str) -> Estimate:
+    """An estimate, if it is a number; a draw that is none is left out as one is in which nothing was drawn."""
+    if not np.isfinite(values[0]):
+        return within(None, seen, why_not)
+    return within(np.where(np.isfinite(values), values, np.nan), seen)

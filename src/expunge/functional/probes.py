@@ -63,7 +63,7 @@ def held_out_guesses(classifier: ClassifierMixin, inputs: Array, labels: Array, 
         labels: int [n]. The others as in `held_out_scores`.
 
     Raises:
-        Unavailable: there are fewer than two owners.
+        Unavailable: there are fewer than two owners, or without some of them fewer than two classes.
     """
     guesses = np.empty_like(labels)
     for held, fitted in _fitted(classifier, inputs, labels, folds(np.ones(len(labels), bool), owners, seed=seed)):
@@ -93,6 +93,8 @@ def folds(side: Array, owners: Array, *, seed: int) -> Array:
 
 def _fitted(classifier: ClassifierMixin, inputs: Array, told: Array, fold: Array) -> list[tuple[Array, Any]]:
     """Each fold's pictures with a classifier fitted on the others."""
+    if any(len(np.unique(told[fold != number])) < 2 for number in np.unique(fold)):
+        raise Unavailable("not estimable: the pictures that are left to fit on show fewer than two classes")
     with threadpool_limits(1):  # matrices are small: threads would only wait for each other
         return [
             (fold == number, clone(classifier).fit(inputs[fold != number], told[fold != number]))
