@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
-from expunge.functional.power import auroc_error, detectable_auroc, detectable_shift, effective_size
+from expunge.functional.power import FITTED, auroc_error, detectable_auroc, detectable_shift, effective_size
+from expunge.functional.probes import held_out_scores, linear_probe
 
 
 def scores(made: np.random.Generator, counts: list[int], alike: float, shift: float) -> np.ndarray:
@@ -70,6 +71,18 @@ def test_a_share_that_is_detectable_is_detected() -> None:
     share = 0.5 + detectable_shift(200)
     found = np.abs(made.binomial(200, share, 2000) / 200 - 0.5) > norm.ppf(0.975) * 0.5 / 200**0.5
     assert 0.76 < found.mean() < 0.84
+
+
+def test_held_out_guesses_about_nothing_vary_more_than_a_fixed_score() -> None:
+    made, n = np.random.default_rng(0), 40
+    side, owners = np.arange(2 * n) < n, np.arange(2 * n)
+
+    def guessed(seed: int) -> float:
+        scores = held_out_scores(linear_probe(), made.normal(size=(2 * n, 8)), side, owners, seed=seed)
+        return auroc(scores[:n], scores[n:])
+
+    varies = np.var([guessed(seed) for seed in range(60)]) / auroc_error(0.5, n, n) ** 2
+    assert 0.65 * FITTED < varies < 1.5 * FITTED  # 60 repeats: a standard error of a fifth
 
 
 def test_sizes_are_reduced_to_independent_pictures() -> None:

@@ -1,4 +1,4 @@
-"""The page: every value escaped, nothing from outside, long lists cut with a word; effects of every audit."""
+"""The page: every value escaped, nothing from outside, long lists cut with a word."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import pytest
-
-from expunge.audits.registry import AUDITS
 from expunge.evidence.preflight import (
     Class,
     Comparison,
@@ -20,7 +17,6 @@ from expunge.evidence.preflight import (
     Preflight,
     SetSize,
     check_page,
-    effects,
     findings,
     shown_tables,
     verdict,
@@ -30,9 +26,10 @@ from expunge.evidence.preflight.page import LISTED
 EVIL = "<script>alert('x')</script>\"'&\u202e\x00"
 
 
-def sets(forget: float = 100, reporting: float = 100) -> tuple[SetSize, ...]:
-    sizes = {"forget": forget, "retain": 500.0, "tuning": 100.0, "reporting": reporting}
-    return tuple(SetSize(name, int(size), 30, size, int(size)) for name, size in sizes.items())
+SETS = tuple(
+    SetSize(name, int(size), 30, size, int(size))
+    for name, size in {"forget": 100.0, "retain": 500.0, "tuning": 100.0, "reporting": 100.0}.items()
+)
 
 
 def facts(evil: str = "x") -> Preflight:
@@ -40,7 +37,7 @@ def facts(evil: str = "x") -> Preflight:
     entry = {"id": evil, "of": evil, "owner": evil}
     return Preflight(
         request={"subjects": 3, "pictures": 0},
-        sets=sets(),
+        sets=SETS,
         overlaps=(Overlap("forget", "retain", 1, 2, 1, evil),),
         labels=(Doubt(evil, (evil, "b"), (evil, "d")),),
         owners=(Doubt("", (evil, "b"), (evil, "d")),),
@@ -127,30 +124,6 @@ def test_two_comparisons_are_held_to_one_level() -> None:
     alone = {f.key for f in findings(replace(facts(), comparisons=(one,)))}
     both = {f.key for f in findings(replace(facts(), comparisons=(one, other)))}
     assert alone - both == {"unlike-tuning"}
-
-
-def test_every_audit_has_a_line() -> None:
-    found = effects(tuple(AUDITS), sets())
-    assert [one.audit for one in found] == list(AUDITS)
-    assert all((one.least is None) == bool(one.note) for one in found)
-    known = {one.audit: one.least for one in found}
-    assert known["mia_auroc"] == pytest.approx(0.6135, abs=1e-3) and known["mia_accuracy"] == pytest.approx(
-        0.099, abs=1e-3
-    )
-    assert known["accuracy"] == pytest.approx(0.14, abs=1e-3) and known["ece"] is None
-
-
-def test_more_pictures_show_smaller_effects() -> None:
-    small, large = ({e.audit: e.least for e in effects(tuple(AUDITS), sets(n, 3 * n))} for n in (50, 800))
-    for name, least in small.items():
-        more = large[name]
-        assert least is None or (more is not None and more < least)
-    assert large["tpr_at_1pct_fpr"] is not None and small["tpr_at_1pct_fpr"] is None
-
-
-def test_next_to_nothing_shows_nothing() -> None:
-    found = {e.audit: e for e in effects(("mia_auroc", "accuracy", "distance"), sets(1, 2))}
-    assert all(one.least is None and one.note for one in found.values())
 
 
 def test_tables_are_full() -> None:
