@@ -81,8 +81,18 @@ def test_without_a_reference_nothing_is_said_about_retraining() -> None:
     assert found.power and "guessing" in found.power[0]
 
 
-def test_a_single_person_is_not_judged() -> None:
-    assert judge([replace(one, subjects=None, n=1) for one in rows(0.2)], references(1)).overall == "not assessable"
+def test_a_single_picture_is_not_judged_and_one_person_is_by_pictures() -> None:
+    single, alone = ([replace(one, subjects=None, n=n) for one in rows(0.2)] for n in (1, 40))
+    assert judge(single, references(1)).overall == "not assessable"
+    found = judge(alone, references(1))
+    assert found.overall == "distinguishable" and "with 40 pictures" in found.power[0]
+
+
+def test_passing_only_on_people_who_stay_proves_nothing() -> None:
+    alone = [replace(one, subjects=None, n=1) if one.split == "forget" else one for one in rows()]
+    found = judge(alone, references(3))
+    assert {a.verdict for a in found.audits if "forget" not in a.split} == {"indistinguishable"}
+    assert found.overall == "inconclusive" and "No audit of erased pictures" in found.reasons[0]
 
 
 def test_references_that_differ_much_excuse_a_gap_that_alike_ones_do_not() -> None:

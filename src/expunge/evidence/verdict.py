@@ -15,6 +15,7 @@ from expunge.evidence.margins import MARGINS, Margin
 from expunge.evidence.verdictwords import (
     ALONE,
     BLIND,
+    UNSEEN,
     alarm_words,
     audit_words,
     missing_words,
@@ -128,6 +129,8 @@ def judge(
     audits = [_audit(one, p, len(references)) for one, p in zip(assessed, holm([a.p for a in assessed]), strict=True)]
     audits += [one for one in tried if isinstance(one, AuditVerdict)]
     overall, reasons = _overall(audits, len(references))
+    if overall == "indistinguishable" and not any("forget" in a.split for a in audits if a.verdict == overall):
+        overall, reasons = "inconclusive", (UNSEEN, *reasons)
     if overall == "indistinguishable" and before and not _seeing(before, references, margins):
         overall, reasons = "inconclusive", (BLIND, *reasons)
     return Verdict(

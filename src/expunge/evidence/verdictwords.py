@@ -17,7 +17,8 @@ BLIND = (
     "These audits cannot tell even the untouched model from a retrained one, so that passing them proves nothing: "
     "either little was remembered, or too few people were measured on."
 )
-ALONE = "Not assessable: the pictures of a single person, or a single picture, say nothing about variation."
+UNSEEN = "No audit of erased pictures could be judged, so that passing the others proves nothing about forgetting."
+ALONE = "Not assessable: a single picture says nothing about variation."
 ATTACK = ("mia_auroc", "forget-vs-reporting")
 OVERALL: Mapping[str, str] = {
     "distinguishable": "Distinguishable from retraining: {count} of {all} audits show a gap that retraining "
