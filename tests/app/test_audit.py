@@ -17,20 +17,20 @@ from tests.app.workbench import Workbench, listing
 def test_models_are_audited_side_by_side(bench: Workbench, tmp_path: Path) -> None:
     job = bench.audit(
         tmp_path / "run",
-        models=[str(bench.reference), str(bench.original / "model")],
+        models=[str(bench.original), str(bench.original / "model")],
         original=str(bench.original),
         reference=str(bench.reference),
     )
     run = load_run(audit_files(job, desk=Silent()))
     assert set(listing(run.path)) == {"job.yaml", "metrics.json", "audit-1.html", "audit-2.html"}
     rows = list(table_rows(run.metrics))
-    assert list(rows[0].values) == ["reference", "model"]
+    assert list(rows[0].values) == ["original", "model"]
     likeness = next(row for row in rows if row.name == "zrf")  # the models' directory says how to build one afresh
     assert likeness.split == "forget" and all(cell is not None for cell in likeness.values.values())
     row = next(row for row in rows if (row.name, row.split) == ("distance", "reporting"))
-    assert row.values["reference"] is not None and row.values["reference"][0] == 0
+    assert row.values["original"] is not None and row.values["original"] == row.values["model"]
     first, second = run.metrics["audits"]
-    assert first["rows_before"] == second["rows_before"] == second["rows_after"]
+    assert first["rows_before"] == second["rows_before"] == second["rows_after"] == first["rows_after"]
 
 
 def test_without_a_reference_it_says_what_cannot_be_said(bench: Workbench, tmp_path: Path) -> None:
@@ -63,6 +63,19 @@ def test_references_are_not_trained_here(bench: Workbench, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_reference_is_another_model_than_all_it_is_compared_with(bench: Workbench, tmp_path: Path) -> None:
+    """The planted faults: a model that is its own reference is like it, and one reference twice looks like no luck."""
+    own, reference = str(bench.original / "model"), str(bench.reference)
+    for flags in (
+        {"reference": own},
+        {"models": [reference], "original": own, "reference": own},
+        {"reference": [reference, str(bench.reference / "model")]},
+    ):
+        with pytest.raises(InputError, match=r"reference .*expected other weights"):
+            audit_files(bench.audit(tmp_path / "run", **flags), desk=Silent())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_of_weights_share_a_factory(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = """
 import torch
@@ -72,14 +85,14 @@ def make():
     return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.ReLU(), nn.Linear(8, 4))
 
 if __name__ == "__main__":
-    for name in "ab":
+    for name in "abc":
         torch.save({"state_dict": make().state_dict()}, f"{name}.pth")
 """
     (tmp_path / "mine_audit.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     exec(code, {"__name__": "__main__"})
     job = bench.audit(
-        tmp_path / "run", models=["a.pth", "b.pth"], factory="mine_audit:make", normalise="half", reference="b.pth"
+        tmp_path / "run", models=["a.pth", "b.pth"], factory="mine_audit:make", normalise="half", reference="c.pth"
     )
     rows = list(table_rows(load_run(audit_files(job, desk=Silent())).metrics))
     assert list(rows[0].values) == ["a.pth", "b.pth"]

@@ -58,6 +58,7 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     run = audited_run(job)
     data, models, original, references = _models(job, desk)
     began = began_with(out) or (dict(run.inputs) if run is not None else None)
+    _check_apart((*original, *models), references)
     resolution, asked = resolve_job(job.request, data, desk=desk, began=began)
     inputs = {"pictures": data.fingerprint, **asked}
     inputs |= {f"model-{i}": m.weights_sha256 for i, m in enumerate((*original, *models, *references), start=1)}
@@ -141,6 +142,18 @@ def _models(
 
     original = load([job.original]) if job.original is not None else ()
     return data, (artefact, *load(others)), original, load(job.reference.paths)
+
+
+def _check_apart(models: Sequence[ModelArtefact], references: Sequence[ModelArtefact]) -> None:
+    """Refuse a reference that is one of the models compared with it, or another reference, under another name."""
+    known = {model.weights_sha256: model.source for model in models}
+    for reference in references:
+        if (same := known.get(reference.weights_sha256)) is not None:
+            expected = "other weights than those of all models that it is compared with"
+            raise InputError(
+                "reference (--reference)", expected=expected, came=f"{reference.source}, the same as {same}"
+            )
+        known[reference.weights_sha256] = reference.source
 
 
 def _grouped(data: Dataset, column: str, task: ErasureTask) -> dict[Split, np.ndarray[Any, Any]]:
