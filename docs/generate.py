@@ -238,6 +238,35 @@ def _cell(rows: list[Card], key: tuple[str, str]) -> str:
     return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
+LOSERS = {"dlfd": "`dlfd`", "retrained again": "a second retrained model"}
+LOSS = 0.03
+
+
+def collapse() -> str:
+    """One row a setting drawn at random: what `dlfd` loses there, beside what a second retrained model does."""
+    path = RESULTS / "collapse.json"
+    found = json.loads(path.read_text())["outcomes"] if path.exists() else []
+    if not found:
+        return "Nothing is recorded yet."
+    head = ("protocol", "network", "forgotten", "retrained", *(f"{name} loses" for name in LOSERS.values()), "warnings")
+    counts = "\n".join(f"- {LOSERS[name]}: {_beyond(found, name)}" for name in LOSERS)
+    return f"{table(head, [_lost(row) for row in found])}\n\nOf {len(found)} settings, with no warning:\n\n{counts}"
+
+
+def _lost(row: Card) -> tuple[str, ...]:
+    begin = (row["protocol"], row["arch"], f"{row['share']:.1%}")
+    if "failed" in row:
+        return (*begin, "-", "-", "-", f"failed: {row['failed']}")
+    losses = ("{value:.3f} ({low:.3f} to {high:.3f})".format(**row["loss"][name]) for name in LOSERS)
+    return (*begin, f"{row['accuracy']['retrained']:.3f}", *losses, "; ".join(row["warnings"]))
+
+
+def _beyond(rows: list[Card], name: str) -> str:
+    losses = [row["loss"][name] for row in rows if not row.get("failed") and not row["warnings"]]
+    may, does = (sum(loss[bound] > LOSS for loss in losses) for bound in ("high", "low"))
+    return f"{may} may lose more than {LOSS:g} (upper bound), {does} certainly do (lower bound)"
+
+
 def benches() -> dict[str, Path]:
     """Folders of bench results by `<protocol>-<size>`, which is also the name of their page."""
     return {path.name: path for path in sorted((RESULTS / "bench").glob("*")) if path.is_dir()}
@@ -294,6 +323,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "measurements": measurements,
     "mufac": mufac,
+    "collapse": collapse,
     "bench index": bench_index,
 }
 
