@@ -24,17 +24,18 @@ from expunge.data.requestfile import read_names
 from expunge.data.synthetic import write_parquet
 
 DATA = {"path": "faces.parquet", "labels": ["age_group"], "subject": "subject", "size": 32, "cache": "cache"}
+PEOPLE = {**DATA, "labels": ["subject"]}  # of a recogniser: a class is a person
 ENGINE = {"threads": 1, "precision": "fp32"}
 REPORT = '<meta name="generator" content="expunge"><img src="data:image/png;base64,AA==">'
 
 
-def build() -> None:
+def build(data: Mapping[str, Any] = DATA) -> None:
     """Draw, train and erase in the current folder, all paths relative to it."""
     write_parquet(Path("faces.parquet"), subjects=24, pictures_per_subject=2, size=32)
-    draw_request(build_job(DrawJob, {"data": DATA, "out": "request.csv", "share": 0.2}), desk=Silent())
-    train = {"data": DATA, "model": {"arch": "resnet10-quarter"}, "recipe": {"epochs": 1}, "engine": ENGINE}
+    draw_request(build_job(DrawJob, {"data": data, "out": "request.csv", "share": 0.2}), desk=Silent())
+    train = {"data": data, "model": {"arch": "resnet10-quarter"}, "recipe": {"epochs": 1}, "engine": ENGINE}
     train_files(build_job(TrainJob, {**train, "out": "runs/original"}), desk=Silent())
-    erase = {"data": DATA, "model": {"path": "runs/original"}, "request": {"file": "request.csv"}, "engine": ENGINE}
+    erase = {"data": data, "model": {"path": "runs/original"}, "request": {"file": "request.csv"}, "engine": ENGINE}
     method = {"name": "finetune", "set": {"epochs": 1, "batch_size": 16}}
     erase_files(build_job(EraseJob, {**erase, "method": method, "out": "runs/erased"}), desk=Silent())
 

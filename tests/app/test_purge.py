@@ -28,7 +28,7 @@ from expunge.errors import RequestError
 from expunge.evidence.ledger.pseudonyms import read_keys
 from expunge.evidence.purge.inventory import Inventory
 from expunge.models.load import load_model
-from tests.app.purging import build, erased_people, erased_picture, files, plant
+from tests.app.purging import PEOPLE, build, erased_people, erased_picture, files, plant
 
 RUN, ROOTS = Path("runs/erased"), (Path("runs"), Path("cache"))
 
@@ -109,6 +109,25 @@ def test_what_is_not_ours_or_names_others_too_is_named_only() -> None:
         ("people.csv", "list of names", "yours")
     ]
     assert "events.jsonl" in {item.path.name for item in done.after.of("keep")}
+
+
+def test_where_a_class_is_a_person_the_model_that_stays_keeps_its_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    build(PEOPLE)
+    Path("runs/erased/model/notes.md").write_text(f"as {erased_people()[0]} said\n")
+    done = purged()
+    labels = [item for item in done.after.of("keep") if item.kind == "labels of a model"]
+    assert {str(item.path.relative_to(tmp_path)) for item in labels} == {
+        f"runs/erased/model/{name}" for name in ("README.md", "config.json", "expunge.json")
+    }
+    assert all("rename that class" in item.reason for item in labels)
+    assert [item.path.name for item in done.after.left] == ["notes.md"], "a name elsewhere is still found"
+    gone = {
+        Path(path).name for path, _ in receipts() if Path("runs/original") in Path(path).relative_to(tmp_path).parents
+    }
+    assert gone == {"model.safetensors", "config.json", "expunge.json"}
 
 
 @pytest.mark.usefixtures("here")

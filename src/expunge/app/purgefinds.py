@@ -15,6 +15,7 @@ from typing import Any
 
 from expunge.app.attest import ATTESTATION, OPENINGS
 from expunge.app.check import NUMBERS, PAGE
+from expunge.app.handoff import CARD
 from expunge.app.purgeruns import REFERENCES, WEIGHTS, Judged, Models
 from expunge.app.purgescope import Scope
 from expunge.data.leftovers import in_files, in_store, in_table
@@ -24,6 +25,8 @@ from expunge.errors import DataError
 from expunge.evidence.files import hash_file
 from expunge.evidence.openings import KIND as OPENINGS_KIND
 from expunge.evidence.purge.inventory import Fate, Item
+from expunge.models.huggingface import CONFIG
+from expunge.models.record import RECORD as LABELS
 
 STORE = re.compile(r"[0-9a-f]{40}\.pixels(\.\d+\.\d+\.tmp)?")
 UNFINISHED = re.compile(r"[0-9a-f]{40}\.json\.\d+\.\d+\.tmp|\.[0-9a-f]{40}\.(npz|safetensors|json)\.\d+\.part")
@@ -34,6 +37,9 @@ BESIDE = ("losses", "overshoot")  # figures that are always drawn with it
 MARK, EMBEDDED = '<meta name="generator" content="expunge">', "data:image/"
 AGAIN = "made again when it is needed"
 WITHOUT = "if it is needed, write it without them first"
+LABELLED = (CONFIG, LABELS, CARD)
+CLASS_KEPT = "a class of the model is one of them: rename that class in the copy that you use, if the name must go"
+CLASS_PAGE = "a class of the model is one of them, and every page about it names that class"
 YOURS = "not written by expunge: remove it, or what is in it of them"
 RECORD = "ledger and attestation know the run by it; it goes when you delete the run directory"
 OPENING = "proves to a person that their picture was erased; delete it when nobody may ask any more"
@@ -148,7 +154,28 @@ def pages(finds: Finds) -> None:
             if ours and EMBEDDED in text:
                 finds.add(path, "report with faces", "pictures of people", "delete", WITHOUT)
             elif ours and (named := finds.scope.names.in_text(text)):
-                finds.add(path, "report with names", f"names {len(named)} of them", "delete", WITHOUT)
+                reason = CLASS_PAGE if named <= finds.scope.classes else WITHOUT
+                finds.add(path, "report with names", f"names {len(named)} of them", "delete", reason)
+
+
+def label_lists(finds: Finds) -> None:
+    """The classes of models of runs, where a class is one of them: they stay or go with the weights beside them.
+
+    Nobody can take one class out of the list of a model that is in use: its answers would mean something else.
+    """
+    weighed = [item for item in finds.items if item.path.suffix in WEIGHTS]
+    kept, gone = ({item.path.parent for item in weighed if item.fate == fate} for fate in ("keep", "delete"))
+    for path in finds.unclaimed:
+        if path.name not in LABELLED or path.parent not in kept | gone or finds.models.run_of(path) is None:
+            continue
+        named = named_in(finds.scope.names, path)
+        if not named or not named <= finds.scope.classes:
+            continue
+        holds = f"names {len(named)} of them as classes"
+        if path.parent in kept:
+            finds.add(path, "labels of a model", holds, "keep", CLASS_KEPT)
+        else:
+            finds.add(path, "labels of a model", holds, "delete", "the model that has these classes goes")
 
 
 def lists(finds: Finds) -> None:
@@ -214,6 +241,7 @@ FINDERS: Sequence[tuple[str, Callable[[Finds], None]]] = (
     ("models", weights),
     ("evidence", evidence),
     ("reports and figures", pages),
+    ("classes", label_lists),
     ("names", lists),
     ("pictures and tables", pictures),
 )

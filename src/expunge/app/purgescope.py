@@ -6,6 +6,7 @@ A run directory flows in; names, pictures to look for and fingerprints flow out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,14 @@ class Scope:
 
     Args:
         run: the run. request: whom it erased. names: of them and of their pictures.
+        classes: those of the names that a model answers with, as a recogniser of people does.
         wanted: their pictures. without: fingerprints of the sets that do not hold them.
     """
 
     run: EraseRun
     request: ErasureRequest
     names: Names
+    classes: frozenset[str]
     wanted: Wanted
     without: frozenset[str]
 
@@ -79,10 +82,12 @@ def scope_of(place: Path, desk: Desk) -> Scope:
     encoded, stays = (
         encoded_pictures(spec, rows.tolist()) for rows in (found.task.forget.rows, data.pictures.rows[review])
     )
+    names = Names((*request.subjects, *found.task.forget.ids.tolist()))
     return Scope(
         run=run,
         request=request,
-        names=Names((*request.subjects, *found.task.forget.ids.tolist())),
+        names=names,
+        classes=names.all.intersection(chain.from_iterable(data.pictures.spec.classes)),
         wanted=Wanted(encoded, stays),
         without=frozenset(map(fingerprint, (found.task.retain, found.task.tuning, found.task.reporting))),
     )
