@@ -91,6 +91,19 @@ def test_rows_are_the_pure_attacks_on_forget_against_reporting() -> None:
     assert found["lira_tpr_at_1pct_fpr"].value is None and "n = 60" in found["lira_tpr_at_1pct_fpr"].note
 
 
+@pytest.mark.parametrize(("tuning", "told"), [(40, False), (1000, True)])
+def test_no_rate_is_told_that_the_steps_of_rmia_are_too_wide_for(
+    tuning: int, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 40 pictures in its population, RMIA's scores rise in steps of 1/40: many non-members share the highest."""
+    monkeypatch.setitem(COUNTS, "reporting", 1000)
+    monkeypatch.setitem(COUNTS, "tuning", tuning)
+    found = rows(shadow_rows(ShadowStudy(halves=halves()), None, model(21), [], draws=5).after)
+    assert found["lira_tpr_at_1pct_fpr"].value is not None
+    assert (found["rmia_tpr_at_1pct_fpr"].value is not None) is told
+    assert told or "not estimable with n = 40" in found["rmia_tpr_at_1pct_fpr"].note
+
+
 def test_pictures_are_found_by_id_whatever_their_order() -> None:
     known, after = halves(), model(21, trained_on="forget")
     order = np.random.default_rng(0).permutation(len(known.ids))

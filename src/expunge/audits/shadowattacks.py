@@ -31,6 +31,7 @@ from expunge.types import AuditRow, Split
 Array = np.ndarray[Any, np.dtype[Any]]
 FEW = 64  # shadows; with fewer a picture's own variance is estimated worse than one that all pictures share
 FORGET: Split = "forget"
+RMIA = "rmia"
 U_LIRA, U_LIRA_AUROC = Key("u_lira", FORGET), Key("u_lira_auroc", FORGET)
 KLOM, EPSILON = Key("klom", FORGET), Key("epsilon_quality", FORGET)
 
@@ -99,9 +100,11 @@ def shadow_rows(
 def membership(observation: Observation, shadows: Shadows, weights: Weights) -> Estimates:
     """LiRA and RMIA, forget pictures against reporting non-members: AUROC, and TPR at 1 % FPR where estimable."""
     forget, reporting = observation[FORGET], observation["reporting"]
-    few = why_no_tpr(len(reporting.ids), FPR)
     found: Estimates = {}
     for name, attack in ATTACKS.items():
+        # scores of RMIA rise in steps of one picture of its population
+        counted = (reporting, observation["tuning"]) if name == RMIA else (reporting,)
+        few = why_no_tpr(min(len(seen.ids) for seen in counted), FPR)
         try:
             scores, why = attack(observation, shadows), ""
         except Unavailable as error:
@@ -197,7 +200,7 @@ def _rmia(observation: Observation, shadows: Shadows) -> Array:
 ATTACKS: Mapping[str, Callable[[Observation, Shadows], Array]] = {
     "lira": partial(_lira, lira_online),
     "lira_offline": partial(_lira, lira_offline),
-    "rmia": _rmia,
+    RMIA: _rmia,
 }
 
 
