@@ -14,17 +14,18 @@ from typing import Any
 from expunge.app.desk import Desk
 from expunge.app.erase import erase_files
 from expunge.app.job import EraseJob
+from expunge.app.lastmodel import last_there
 from expunge.app.ledger import Books
 from expunge.app.ledgerkeys import keys_of, pseudonyms_of
-from expunge.app.ledgerrules import FIELD, SHOWN, check_last, check_same, past_left_out, told_numbers
-from expunge.app.recording import enter_run, job_pseudonym, run_body
+from expunge.app.ledgerrules import FIELD, check_last, check_same, past_left_out, told_numbers
+from expunge.app.recording import SHOWN, enter_run, job_pseudonym, run_body
 from expunge.app.resolve import read_request
 from expunge.app.runs import load_run
 from expunge.data.requests import ErasureRequest
 from expunge.errors import RequestError, RunDirectoryError
 from expunge.evidence.ledger.lineage import erased_by, everybody_erased
 from expunge.evidence.ledger.pseudonyms import PseudonymKey
-from expunge.evidence.ledger.register import FinishedRun, Request
+from expunge.evidence.ledger.register import FinishedRun, Register, Request
 from expunge.evidence.ledger.store import Writer
 
 
@@ -33,8 +34,8 @@ class Recorded:
     """How a request was answered.
 
     Args:
-        run: directory of a finished run. already: everybody was erased before; then `run` is the one that did it.
-        attestation: of that earlier run, or None.
+        run: directory of a finished run. already: everybody was erased before; then `run` made the last model since
+            that is still there. attestation: of the run that erased them, or None.
     """
 
     run: Path
@@ -63,7 +64,7 @@ class Entry:
     earlier: FinishedRun | None = None
 
     def begin(self, out: Path, frozen: Mapping[str, Any]) -> Path | None:
-        """Enter that a run begins; or answer with the run by which everybody is erased already.
+        """Enter that a run begins; or answer with the run of the last model, where everybody is erased already.
 
         Raises:
             RequestError: a request is not open, or asks for others; or the model is not the last one of its line.
@@ -80,14 +81,15 @@ class Entry:
             check_same(requests, keys, self.asked, others.keys() | self.gone)
             runs = [run for run in register.runs.values() if run in others.values()]
             if {stands_for[pseudonym] for pseudonym in others if pseudonym in stands_for} == set(stands_for.values()):
-                return self._already(writer, requests, runs)
-            check_last(register, model, self.numbers)
-            for run in runs:
-                self.desk.say(f"some of those asked for are erased already, by run {run.run[:SHOWN]}")
-            for request in requests:
-                self._begin(writer, request, out, frozen, keys[-1])
-        self.begun = True
-        return None
+                self._already(writer, requests, runs)
+            else:
+                check_last(register, model, self.numbers)
+                for run in runs:
+                    self.desk.say(f"some of those asked for are erased already, by run {run.run[:SHOWN]}")
+                for request in requests:
+                    self._begin(writer, request, out, frozen, keys[-1])
+        self.begun = self.earlier is None
+        return self._last(register, self.earlier) if self.earlier is not None else None
 
     def end(self, place: Path) -> Recorded:
         """Enter that the run is finished.
@@ -129,14 +131,17 @@ class Entry:
         if not any(run.out == body["out"] and run.job == body["job"] for run in request.begun):  # else: resumed
             writer.append("run-began", body)
 
-    def _already(self, writer: Writer, requests: Sequence[Request], runs: list[FinishedRun]) -> Path:
-        self.earlier = runs[-1]  # where several did it, the model of the last one is the one to use
+    def _already(self, writer: Writer, requests: Sequence[Request], runs: list[FinishedRun]) -> None:
+        self.earlier = runs[-1]  # where several did it, all of them are gone from the model of the last one
         for request in requests:
             enter_already(writer, request, runs)
         self._close(writer)
-        attested = f", attestation {self.earlier.attestation[:SHOWN]}" if self.earlier.attestation else ""
-        self.desk.say(f"already erased by run {self.earlier.run[:SHOWN]} in {self.earlier.out}{attested}")
-        return Path(self.earlier.out)
+
+    def _last(self, register: Register, earlier: FinishedRun) -> Path:
+        last = last_there(register, earlier)
+        attested = f", attestation {earlier.attestation[:SHOWN]}" if earlier.attestation else ""
+        self.desk.say(f"already erased by run {earlier.run[:SHOWN]}{attested}; the model to use is in {last.out}")
+        return Path(last.out)
 
     def _close(self, writer: Writer) -> None:
         register = writer.register(*(f"request:{number}" for number in self.numbers))

@@ -11,8 +11,10 @@ from expunge.app.desk import Desk
 from expunge.app.erased import meant_by, named_in
 from expunge.app.inputs import load_for_data
 from expunge.app.job import EraseJob
+from expunge.app.lastmodel import check_there
 from expunge.app.ledger import Books
 from expunge.app.ledgerkeys import keys_of, pseudonyms_of
+from expunge.app.recording import SHOWN
 from expunge.app.resolve import read_request
 from expunge.app.rundir import stored_job
 from expunge.data.requests import ErasureRequest
@@ -22,22 +24,26 @@ from expunge.evidence.ledger.pseudonyms import PseudonymKey
 from expunge.evidence.ledger.register import Register, Request
 
 FIELD = "request id (--request-id)"
-SHOWN = 16  # digits of a hash, for people
 
 
 def past_left_out(job: EraseJob, books: Books, desk: Desk) -> EraseJob:
     """The job with everybody in the data whom a run of the ledger erased before; nothing shall learn from them again.
 
     A run that is resumed keeps those with whom it began.
+
+    Raises:
+        InputError: pictures or model cannot be read.
     """
     stored = stored_job(job.out) if job.out is not None else None
     if stored is not None:
         began = stored.get("request", {})
         return _leaving_out(job, began.get("erased_subjects", ()), began.get("erased_pictures", ()))
     with books.open().reading() as view:
-        erased, keys = everybody_erased(view.register()), keys_of(books.key, view)
+        register, keys = view.register(), keys_of(books.key, view)
+    erased = everybody_erased(register)
     if not erased:
         return job
+    check_there(job.model, register)
     data, _ = load_for_data(job.model, job.data, desk=desk)
     past, _ = meant_by(erased, named_in(data.role("train")), keys)
     asked = read_request(job.request)

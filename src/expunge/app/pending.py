@@ -14,20 +14,21 @@ from typing import Any
 from expunge.app.desk import Desk
 from expunge.app.erase import erase_files
 from expunge.app.erased import meant_by, named_in
-from expunge.app.inputs import load_for_data, weights_file
-from expunge.app.job import EraseJob, ModelJob
+from expunge.app.inputs import load_for_data
+from expunge.app.job import EraseJob
+from expunge.app.lastmodel import check_there, last_there, model_of
 from expunge.app.ledger import Books
 from expunge.app.ledgered import Entry, Recorded, enter_already
 from expunge.app.ledgerkeys import keys_of, pseudonyms_of
-from expunge.app.ledgerrules import SHOWN, past_left_out, told_numbers
+from expunge.app.ledgerrules import past_left_out, told_numbers
 from expunge.app.ledgerviews import drift_card
+from expunge.app.recording import SHOWN
 from expunge.app.rundir import check_out, stored_job
 from expunge.data.requests import ErasureRequest
 from expunge.errors import RequestError, RunDirectoryError
 from expunge.evidence.ledger.lineage import erased_by, newest
 from expunge.evidence.ledger.pseudonyms import PseudonymKey
 from expunge.evidence.ledger.register import FinishedRun, Register, Request
-from expunge.models.builtin import is_factory
 from expunge.types import PictureSet
 
 LATE = "came after the run in --out began; name another directory for it"
@@ -38,7 +39,7 @@ class Answered:
     """How open requests were answered.
 
     Args:
-        requests: their numbers. run: directory of the run that answers them.
+        requests: their numbers. run: directory of the run that answers them, as in `Recorded`.
         already: earlier runs had erased everybody. attestation: of the last of these, or None.
     """
 
@@ -72,13 +73,15 @@ def erase_pending(job: EraseJob, *, desk: Desk, books: Books, one_by_one: bool =
         one_by_one: each request from the model that the one before it left, instead of all at once.
 
     Raises:
-        InputError: the job names somebody itself, or as `erase_files`.
+        InputError: the job names somebody itself, its model is gone, or as `erase_files`.
         Interrupted: stopped from outside; the same command continues.
     """
     if not job.request.empty:
         raise RequestError("request", expected="nobody: with --pending the ledger says who", came="names")
     if job.out is None:
         raise RunDirectoryError("out (--out)", expected="a directory to write", came="nothing")
+    with books.open().reading() as view:
+        check_there(job.model, view.register())
     data, artefact = load_for_data(job.model, job.data, desk=desk)
     queue = _Queue(books, job, artefact.weights_sha256, data.role("train"), desk)
     out = job.out.absolute()
@@ -148,7 +151,7 @@ class _Queue:
 
     def _sorted(self, only: int | None = None) -> tuple[list[Answered], list[int], dict[int, str]]:
         """Requests that earlier runs answer (they are closed here), those to erase for, and those that nobody can."""
-        answered, ready, left = [], [], dict[int, str]()
+        done, ready, left = [], [], dict[int, str]()
         with self.books.open().writing() as writer:
             keys, register = keys_of(self.books.key, writer), writer.register()
             waiting = [r for r in register.requests.values() if r.state == "open" and only in (None, r.number)]
@@ -161,11 +164,14 @@ class _Queue:
                 else:
                     enter_already(writer, request, runs)
                     writer.append("request-closed", {"request": request.number, "reason": ""})
-                    answered.append(Answered((request.number,), Path(runs[-1].out), True, runs[-1].attestation))
+                    done.append((request.number, runs[-1]))
+        answered = [
+            Answered((number,), Path(last_there(register, run).out), True, run.attestation) for number, run in done
+        ]
         for number, why in left.items():
             self.desk.warn(f"request {number} stays open: {why}")
         for found in answered:
-            self.desk.say(f"request {told_numbers(found.requests)}: already erased by the run in {found.run}")
+            self.desk.say(f"request {told_numbers(found.requests)}: already erased; the model to use is in {found.run}")
         return answered, ready, left
 
     def _known(
@@ -200,7 +206,7 @@ class _Queue:
         gone = pseudonyms_of(keys, ErasureRequest(pictures=tuple(whole)))
         asked = replace(asked, pictures=tuple(name for name in asked.pictures if name not in whole))
         request = self.job.request.model_copy(update={"subjects": asked.subjects, "pictures": asked.pictures})
-        model = self.job.model if last is None else _model_of(last, self.job.model)
+        model = self.job.model if last is None else model_of(last, self.job.model)
         if last is not None:
             self.desk.say(f"starting from the last model of its line, made by run {last.run[:SHOWN]} in {last.out}")
         job = self.job.model_copy(update={"out": out, "request": request, "model": model})
@@ -215,18 +221,3 @@ class _Queue:
         last = newest(register, self.given)
         model = self.given if last is None else str(last.after)
         return Outcome(tuple(answered), left, model, drift_card(register, model))
-
-
-def _model_of(run: FinishedRun, given: ModelJob) -> ModelJob:
-    """The model that a run made, read the way of the one that was given.
-
-    Raises:
-        RequestError: it is not where the run wrote it.
-    """
-    place = Path(run.out)
-    if not (place / "model").is_dir():
-        remedy = "name where it is with --model"
-        raise RequestError("model", expected=f"the last model of its line in {place}", came="nothing", remedy=remedy)
-    if is_factory(given.path) and not Path(given.path).exists():
-        return given.model_copy(update={"weights": weights_file(place)})
-    return given.model_copy(update={"path": str(place), "weights": None})

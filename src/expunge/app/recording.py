@@ -15,13 +15,15 @@ from typing import Any
 from expunge.app.attest import ATTESTATION
 from expunge.app.freeze import run_key
 from expunge.app.runs import Run, load_run
-from expunge.errors import ExpungeError, RunDirectoryError
+from expunge.errors import ExpungeError, InputError, RunDirectoryError
 from expunge.evidence.attestation import check_model, read_unverified
 from expunge.evidence.canonical import MOST_BYTES, canonical, decimal
 from expunge.evidence.files import hash_file, hash_files, read_file
 from expunge.evidence.ledger.pseudonyms import PseudonymKey
 from expunge.evidence.ledger.register import Begun
 from expunge.evidence.ledger.store import Ledger, View, Writer
+
+SHOWN = 16  # digits of a hash, for people
 
 
 def run_sha256(place: Path) -> str:
@@ -36,6 +38,14 @@ def run_sha256(place: Path) -> str:
     model = hash_files(place / "model", "run") if (place / "model").exists() else {}
     files += [[f"model/{name}", digest] for name, digest in model.items()]
     return hashlib.sha256(canonical(files)).hexdigest()
+
+
+def lies_at(run: str, place: Path) -> bool:
+    """Whether the finished run of that hash lies at `place`, its model as it was written."""
+    try:
+        return run_sha256(place) == run
+    except InputError:
+        return False
 
 
 def run_body(place: Path, requests: Collection[int]) -> dict[str, Any]:
@@ -177,9 +187,9 @@ def _own_attestation(run: str, place: Path) -> str | None:
     """The attestation that lies at `place`, if the run there still is that run, and the attestation is its own."""
     try:
         found = attestation_of(place)
-        return found if found is not None and run_sha256(place) == run else None
-    except ExpungeError:  # no attestation, somebody else's, or a run that was changed since
+    except InputError:  # no attestation, or somebody else's
         return None
+    return found if found is not None and lies_at(run, place) else None
 
 
 def _tuning_accuracy(rows: Sequence[Mapping[str, Any]]) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from expunge.app.pending import Outcome
@@ -20,18 +20,35 @@ def told_request(card: Mapping[str, Any]) -> str:
 
 
 def told_item(card: Mapping[str, Any]) -> str:
-    """A request, a run or a model as a line of text."""
-    if "run" in card:
-        models = (
-            f"{_short(card['before'])} -> {str(card['after'])[:SHOWN]}" if card["after"] else _short(card["before"])
-        )
-        numbers = ", ".join(map(str, card["requests"])) or "none"
-        return f"{card['run'][:SHOWN]}  {card['kind']} {card['method']}  {models}  requests: {numbers}  {card['out']}"
-    if "model" in card:
-        origin = f"{card['method']} of {_short(card['from'])}" if card["from"] else card["method"] or "not made here"
-        numbers = f", requests {', '.join(map(str, card['requests']))}" if card["requests"] else ""
-        return f"{card['model'][:SHOWN]}  {origin}{numbers}"
-    return told_request(card)
+    """Anything of a ledger as a line of text."""
+    return _LINES[card["what"]](card)
+
+
+def _told_run(card: Mapping[str, Any]) -> str:
+    models = f"{_short(card['before'])} -> {card['after'][:SHOWN]}" if card["after"] else _short(card["before"])
+    return f"{card['run'][:SHOWN]}  {card['kind']} {card['method']}  {models}  {_asked(card)}  {card['out']}"
+
+
+def _told_model(card: Mapping[str, Any]) -> str:
+    origin = f"{card['method']} of {_short(card['from'])}" if card["from"] else card["method"] or "not made here"
+    numbers = f", requests {', '.join(map(str, card['requests']))}" if card["requests"] else ""
+    return f"{card['model'][:SHOWN]}  {origin}{numbers}"
+
+
+def _told_dataset(card: Mapping[str, Any]) -> str:
+    counts = f"read by {len(card['runs'])} runs, which made {len(card['models'])} models"
+    return f"{card['dataset'][:SHOWN]}  {counts}  {_asked(card)}"
+
+
+def _told_attestation(card: Mapping[str, Any]) -> str:
+    return f"{card['attestation'][:SHOWN]}  of run {card['run'][:SHOWN]}  {_asked(card)}  {card['out']}"
+
+
+def _told_step(step: Mapping[str, Any]) -> str:
+    """How a model came to be, as a line of text such as `B = erase(A, request 7) by scrub`."""
+    parts = [parent[:SHOWN] for parent in step["from"]] + [f"request {number}" for number in step["requests"]]
+    method = f" by {step['method']}" if step["method"] else ""
+    return f"{step['model'][:SHOWN]} = {step['by']}({', '.join(parts)}){method}"
 
 
 def told_drift(card: Mapping[str, Any]) -> str:
@@ -47,7 +64,7 @@ def told_outcome(found: Outcome) -> list[str]:
     lines = []
     for one in found.answered:
         attested = f", attestation {one.attestation[:SHOWN]}" if one.attestation else ""
-        how = f"already erased by {one.run}{attested}" if one.already else f"erased by {one.run}"
+        how = f"already erased{attested}; the model to use is in {one.run}" if one.already else f"erased by {one.run}"
         lines.append(f"{', '.join(map(str, one.requests)):>6}  {how}")
     lines += [f"{number:>6}  stays open: {why}" for number, why in found.left.items()]
     drift = [told_drift({"model": found.model, "drift": found.drift})] if found.drift else []
@@ -55,11 +72,19 @@ def told_outcome(found: Outcome) -> list[str]:
 
 
 def told_shown(card: Mapping[str, Any]) -> list[str]:
-    """Something with all that happened to it."""
-    events = (
-        f"  {event['time']}  {event['kind']}  {event['fields'].get('reason', '')}".rstrip() for event in card["events"]
-    )
-    return [told_item(card), *([told_drift(card)] if card.get("drift") else []), *events]
+    """Something with what it came from and all that happened to it."""
+    return [
+        f"{card['what']} {told_item(card).strip()}",
+        *([told_drift(card)] if card.get("drift") else []),
+        *(f"  {_told_step(step)}" for step in card.get("lineage", ())),
+        *map(_told_event, card["events"]),
+    ]
+
+
+def _told_event(event: Mapping[str, Any]) -> str:
+    fields = event["fields"]
+    said = fields.get("reason") or fields.get("out") or fields.get("attestation", "")[:SHOWN]
+    return f"  {event['time']}  {event['kind']}  {said}".rstrip()
 
 
 def told_key(card: Mapping[str, Any]) -> str:
@@ -77,3 +102,16 @@ def told_check(answer: Mapping[str, Any]) -> list[str]:
 
 def _short(models: Sequence[str]) -> str:
     return ", ".join(model[:SHOWN] for model in models)
+
+
+def _asked(card: Mapping[str, Any]) -> str:
+    return f"requests: {', '.join(map(str, card['requests'])) or 'none'}"
+
+
+_LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "request": told_request,
+    "run": _told_run,
+    "model": _told_model,
+    "dataset": _told_dataset,
+    "attestation": _told_attestation,
+}

@@ -75,6 +75,12 @@ def only_weights(directory: Path) -> Path:
     return files[0]
 
 
+def holds_weights(path: Path) -> bool:
+    """Whether a path is that of a file of weights, or of a directory with one in it."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return any(file.suffix in (*SAFETENSORS, *PICKLES) and file.is_file() for file in files)
+
+
 def read_weights(path: Path) -> Stored:
     """All tensors of a file.
 
