@@ -25,10 +25,12 @@ from expunge.cli.main import main
 from expunge.data.requests import ErasureRequest
 from expunge.data.sources import DataSpec, read_dataset
 from expunge.errors import RequestError
+from expunge.evidence.ledger.check import check_ledger
 from expunge.evidence.ledger.pseudonyms import read_keys
 from expunge.evidence.purge.inventory import Inventory
 from expunge.models.load import load_model
 from tests.app.purging import PEOPLE, build, erased_people, erased_picture, files, plant
+from tests.evidence.ledgers import new_schema, postgres
 
 RUN, ROOTS = Path("runs/erased"), (Path("runs"), Path("cache"))
 
@@ -265,6 +267,29 @@ def test_the_ledger_gets_each_receipt_once(monkeypatch: pytest.MonkeyPatch) -> N
         assert name.encode() not in stored.replace(str(RUN).encode(), b""), name
     assert event.body["requests"] == [1] and len(event.body["kept"]) == len(done.after.of("keep"))
     assert books.show("1")["purges"] == 1 and run_sha256(RUN) in books.show("1")["runs"]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_ledger_on_postgresql_gets_each_receipt_once() -> None:
+    with postgres() as server:
+        books = Books(new_schema(server), Path("ledger.key"))
+        books.migrate()
+        books.new_key()
+        books.add(ErasureRequest(subjects=tuple(erased_people())))
+        with pytest.raises(RequestError, match="ledger record"):
+            purged(books=books)
+        books.record(RUN, (1,))
+        assert purged(books=books).deleted
+        Path(f"cache/{'0' * 40}.pixels.12.34.tmp").write_text("torn")
+        assert purged(books=books).deleted == 1 and purged(books=books).deleted == 0
+        with books.open().reading() as view:
+            events = view.events(kind="purged")
+            check_ledger(view)
+    removed = [name for event in events for name in event.body["removed"]]
+    (key,) = read_keys(books.key)
+    written = [f"{what}\n{digest}\n1" for what, digest in receipts()]
+    assert [event.body["requests"] for event in events] == [[1], [1]]
+    assert sorted(removed) == sorted(key.pseudonyms("file", written))
 
 
 @pytest.mark.usefixtures("here")
