@@ -88,7 +88,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "nothing to show": (["show", "abcd1234"], "0 of them"),
     "too little to show": (["show", "a"], "4 or more digits"),
     "no such request to show": (["show", "5"], "a number from 1 to 1"),
-    "an unknown list": (["list", "people"], "requests, runs, models"),
+    "an unknown list": (["list", "people"], "requests, runs, audits, models"),
     "no run": (["record", "nowhere"], "a run directory"),
     "a head without a key": (["head", "--out", "head.json"], "--key and --out"),
     "a head without its key": (["check", "--head", "head.json"], "--head and --public-key"),

@@ -11,7 +11,8 @@ from typing import Any
 
 from expunge.app.keys import Clock, now, passphrase_of
 from expunge.app.ledgerkeys import drop, key_cards, keys_of
-from expunge.app.ledgerviews import event_card, items_of, model_card, overdrawn, request_card, run_card
+from expunge.app.ledgershow import shown
+from expunge.app.ledgerviews import items_of, overdrawn, request_card
 from expunge.app.recording import attestation_of, enter_attestation, enter_run, repair, run_body
 from expunge.data.requests import ErasureRequest
 from expunge.errors import InputError, RequestError
@@ -25,7 +26,6 @@ from expunge.evidence.ledger.pseudonyms import new_key, read_keys
 from expunge.evidence.ledger.store import Ledger, View, make_ledger, open_ledger
 
 HEAD_BYTES = 1 << 16
-SHORTEST, DIGITS = 4, 15  # at least so many digits of a hash stand for it; at most so many are a number
 
 
 @dataclass(frozen=True)
@@ -115,28 +115,18 @@ class Books:
             writer.append("purged", {"requests": sorted(set(requests)), "removed": removed, "kept": kept})
 
     def items(self, kind: str) -> list[dict[str, Any]]:
-        """All requests, runs or models."""
+        """Everything of a kind."""
         with self.open().reading() as view:
             return list(items_of(kind, view.register(), self.clock().date()))
 
     def show(self, name: str) -> dict[str, Any]:
-        """A request by its number, or a run or model by the beginning of its hash, with all that happened to it.
+        """What a number or a hash stands for, what it came from, and all that happened to it.
 
         Raises:
-            RequestError: there is none, or several.
+            RequestError: there is nothing of this name, or several things.
         """
         with self.open().reading() as view:
-            number = name.isdecimal() and len(name) <= DIGITS
-            kind, full = ("request", name) if number else _named(view, name)
-            register, events = view.register(), view.events(f"{kind}:{full}")
-        match kind:
-            case "request":
-                card = request_card(register.request(int(full)), self.clock().date())
-            case "run":
-                card = run_card(register.runs[full])
-            case _:
-                card = model_card(register, full)
-        return {**card, "events": [event_card(event) for event in events]}
+            return shown(view, name, self.clock().date())
 
     def due(self) -> list[dict[str, Any]]:
         """Open requests, the most urgent first."""
@@ -208,12 +198,3 @@ class Books:
 
     def _card(self, view: View, number: int) -> dict[str, Any]:
         return request_card(view.register(f"request:{number}").request(number), self.clock().date())
-
-
-def _named(view: View, name: str) -> tuple[str, str]:
-    found = [(kind, full) for kind in ("run", "model") for full in view.names(kind) if full.startswith(name.lower())]
-    if len(name) < SHORTEST or len(found) != 1:
-        came = f"{len(found)} of them" if len(name) >= SHORTEST else repr(name)
-        expected = f"the number of a request, or {SHORTEST} or more digits of the hash of one run or model"
-        raise RequestError("name", expected=expected, came=came)
-    return found[0]

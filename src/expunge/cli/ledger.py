@@ -149,13 +149,14 @@ SUB_COMMANDS: Mapping[str, SubCommand] = {
         _one,
     ),
     "list": SubCommand(
-        "All requests, runs or models.\n\nExample: `expunge ledger list models`",
+        "All requests, runs, audits, models, datasets or attestations.\n\nExample: `expunge ledger list models`",
         [parameter("kind", argument(str, "KIND", f"One of {', '.join(KINDS)}."), "requests")],
         _list,
         _several,
     ),
     "show": SubCommand(
-        "A request by its number, or a run or model by its hash, and all that happened to it.\n\n"
+        "A request by its number, or a run, model, dataset or attestation by its hash: what it is, what it came from, "
+        "and all that happened to it.\n\n"
         "Example: `expunge ledger show 7`",
         [parameter("name", argument(str, "NAME", "Number, or beginning of a hash."), Parameter.empty)],
         lambda books, values: books.show(values["name"]),
