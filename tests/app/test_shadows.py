@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import importlib.util
 import pickle
 import subprocess
@@ -17,6 +19,7 @@ import torch
 
 from expunge.app.references import Retraining
 from expunge.app.shadows import shadow_statistics, shadow_training, shadow_unlearning
+from expunge.app.user import train_function
 from expunge.audits.halves import half, joined
 from expunge.engine.jobs import Kind, Workers
 from expunge.engine.recipe import train_model
@@ -148,6 +151,49 @@ def test_what_does_not_decide_it_is_not(change: Callable[[Retraining], Retrainin
 def test_two_functions_are_told_apart() -> None:
     told = [shadow_training(replace(retraining(), function=function)).told for function in (mine, other)]
     assert told[0] != told[1] and all(t["recipe"] is None for t in told)
+
+
+OWN = """
+from torch import nn
+
+RATE = 0.1
+
+class Scaled(nn.Flatten):
+    def forward(self, x):
+        return super().forward(x) * RATE
+
+def network():
+    return nn.Sequential(Scaled(), nn.Linear(192, 3))
+
+def train(subset, seed):
+    return network()
+"""
+
+
+@pytest.mark.parametrize("own", ["function", "network"])
+def test_what_code_of_a_users_own_calls_decides_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    """The text of the function, or the names of layers, stay as they are; what they use does not."""
+    monkeypatch.syspath_prepend(tmp_path)
+    told = []
+    for number, rate in enumerate(("0.1", "0.2")):
+        (tmp_path / "shadow_own.py").write_text(OWN.replace("RATE = 0.1", f"RATE = {rate}") + "\n" * number)
+        monkeypatch.delitem(sys.modules, "shadow_own", raising=False)
+        importlib.invalidate_caches()
+        if own == "function":
+            changed = replace(retraining(), function=train_function("shadow_own:train"))
+        else:
+            known = new_model("shadow_own:network", everybody().spec, Preprocessing((8, 8)), seed=0)
+            changed = replace(retraining(), artefact=known)
+        told.append(shadow_training(changed).told)
+    assert told[0] != told[1]
+
+
+def test_the_same_function_with_other_settings_is_another() -> None:
+    told = [shadow_training(replace(retraining(), function=functools.partial(mine, seed=seed))).told for seed in (1, 2)]
+    again = shadow_training(replace(retraining(), function=functools.partial(mine, seed=1))).told
+    assert told[0] != told[1] and told[0] == again
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,20 @@ A recipe, a method and workers flow in; the statistics of shadows flow out. What
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import inspect
 import json
 import math
+import pickle
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from expunge.app.desk import Desk, ProgressReport, duration
 from expunge.app.measure import plain
@@ -34,6 +39,8 @@ from expunge.models.artefact import ModelArtefact
 from expunge.models.classifier import PixelClassifier
 from expunge.types import ErasureTask, PictureSet, SteeringTask, TrainRecipe
 
+# what layers of these compute is told by their names and our version
+LIBRARIES = ("torch", "torchvision", "timm", "transformers", "expunge")
 COMPUTED = ("precision", "channels_last", "accumulate")  # settings that change a result; threads and device do not
 
 
@@ -191,6 +198,7 @@ def _architecture(artefact: ModelArtefact) -> dict[str, Any]:
     return {
         "factory": artefact.form.factory,
         "layers": _hash(repr(model.net)),
+        "code": _hash("".join(_own_code(model.net))),
         "shapes": _hash(json.dumps(shapes)),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in kept.items()},
         "preprocessing": plain(model.preprocessing),
@@ -205,14 +213,29 @@ def _recipe(recipe: TrainRecipe | None) -> dict[str, Any]:
     return told
 
 
+def _own_code(net: nn.Module) -> list[str]:
+    """Texts of the modules of the user's own that define layers of a network."""
+    kinds = {layer.__module__: type(layer) for layer in net.modules()}
+    return [_text(kinds[name]) for name in sorted(kinds) if name.partition(".")[0] not in LIBRARIES]
+
+
 def _function(function: UserTrain) -> dict[str, str]:
-    """The user's function by name and, where it can be read, by its text."""
-    named = function if hasattr(function, "__qualname__") else type(function)
+    """The user's function by name, with what it was given and, where it can be read, the text of its module."""
+    named = function.func if isinstance(function, functools.partial) else function
+    named = named if hasattr(named, "__qualname__") else type(named)
     try:
-        text = inspect.getsource(named)
-    except (OSError, TypeError):
-        text = ""
-    return {"name": f"{named.__module__}:{named.__qualname__}", "text": _hash(text)}
+        given = pickle.dumps(function).hex()
+    except (pickle.PicklingError, AttributeError, TypeError):  # defined within another: no pool can be sent it either
+        given = ""
+    return {"name": f"{named.__module__}:{named.__qualname__}", "text": _hash(_text(named)), "given": _hash(given)}
+
+
+def _text(named: object) -> str:
+    """Text of the module that something stands in, as it may use all of it; of itself where that has none."""
+    for part in (inspect.getmodule(named), named):
+        with suppress(OSError, TypeError):
+            return inspect.getsource(part)  # type: ignore[arg-type]
+    return ""
 
 
 def _hash(text: str) -> str:
