@@ -48,7 +48,7 @@ docs: $(STAMP) ## write the generated parts of README.md and docs/ anew
 	$(BIN)/python docs/generate.py
 
 bench: $(STAMP) ## speed and memory, both sides in one run, against thresholds; raw results in benchmarks/results
-	set -e; for script in precision transport speed memory copies shadows; do $(BIN)/python benchmarks/$$script.py; done
+	set -e; for script in precision transport speed memory copies preflight shadows; do $(BIN)/python benchmarks/$$script.py; done
 
 torture: $(STAMP) ## long fault tests: many kills at random moments, each resumed to the same end
 	$(BIN)/python -m pytest -n $(WORKERS) -m torture

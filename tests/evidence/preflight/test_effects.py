@@ -20,9 +20,9 @@ REPEATS = 600  # a standard error of .016 of what is found four times in five
 BAR = float(norm.ppf(0.975))
 
 
-def sets(forget: int = 100, reporting: int = 100, retain: int = 500) -> tuple[SetSize, ...]:
+def sets(forget: int = 100, reporting: int = 100, retain: int = 500, tuning: int = 1000) -> tuple[SetSize, ...]:
     """Sets of strangers."""
-    sizes = {"forget": forget, "retain": retain, "tuning": 100, "reporting": reporting}
+    sizes = {"forget": forget, "retain": retain, "tuning": tuning, "reporting": reporting}
     return tuple(SetSize(name, size, size, float(size), size) for name, size in sizes.items())
 
 
@@ -80,6 +80,12 @@ def test_samples_are_those_of_the_audits() -> None:
     assert (MACHINE, PROBE, COLLAPSE) == (population.MOST, residue.MOST, collapse.MOST)
     assert IDENTIFIED == residue.ENOUGH
     assert len(population.ATTACKS) + 1 == ATTACKS, "those of one signal or several, and the loss"
+
+
+def test_attacks_with_a_population_need_it_to_be_large() -> None:
+    few, many = sets(reporting=2000, tuning=999), sets(reporting=2000, tuning=1000)
+    assert "n = 999" in effect("rmia_tpr_at_1pct_fpr", *few).note
+    assert least("rmia_tpr_at_1pct_fpr", *many) == least("lira_tpr_at_1pct_fpr", *few)
 
 
 def test_known_values() -> None:

@@ -107,8 +107,8 @@ def _usefulness(name: str, sizes: Sizes) -> Effect:
     return _within(name, detectable_shift(4 / (FITTED / n + together / m)), "a score that is off by this much")
 
 
-def _tail(name: str, sizes: Sizes, *, most: int | None = None) -> Effect:
-    others = sizes["reporting"].pictures
+def _tail(name: str, sizes: Sizes, *, counted: Sequence[str] = ("reporting",), most: int | None = None) -> Effect:
+    others = min(sizes[side].pictures for side in counted)
     why = why_no_tpr(others if most is None else min(others, most), FPR)
     if why:
         return Effect(name, None, "", why)
@@ -178,6 +178,8 @@ _EFFECTS: Mapping[str, Rule] = {
     "distance": _distance,
     **{f"{name}_auroc": _rank for name in (*_SIGNALS, *_SHADOWED)},
     **{f"{name}_tpr_at_1pct_fpr": _tail for name in (*_SIGNALS, *_SHADOWED)},
+    # scores of RMIA rise in steps of one tuning picture
+    "rmia_tpr_at_1pct_fpr": partial(_tail, counted=("reporting", "tuning")),
     "svc_auroc": partial(_fitted_rank, most=MACHINE),
     "svc_tpr_at_1pct_fpr": partial(_tail, most=MACHINE),
     "attack_gap": _strongest,
