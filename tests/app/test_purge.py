@@ -118,14 +118,21 @@ def test_where_a_class_is_a_person_the_model_that_stays_keeps_its_labels(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     build(PEOPLE)
-    Path("runs/erased/model/notes.md").write_text(f"as {erased_people()[0]} said\n")
+    person = erased_people()[0]
+    Path("runs/erased/model/notes.md").write_text(f"as {person} said\n")
+    Path("runs/foreign/model").mkdir(parents=True)
+    Path("runs/foreign/model/model.safetensors").write_text("weights")
+    Path("runs/foreign/model/config.json").write_text(json.dumps({"id2label": {"0": person}}))
+    job = {"kind": "train", "data": {**PEOPLE, "path": "others"}, "frozen": {"inputs": {"pictures": "others"}}}
+    Path("runs/foreign/job.yaml").write_text(json.dumps(job))
     done = purged()
     labels = [item for item in done.after.of("keep") if item.kind == "labels of a model"]
     assert {str(item.path.relative_to(tmp_path)) for item in labels} == {
         f"runs/erased/model/{name}" for name in ("README.md", "config.json", "expunge.json")
     }
     assert all("rename that class" in item.reason for item in labels)
-    assert [item.path.name for item in done.after.left] == ["notes.md"], "a name elsewhere is still found"
+    elsewhere = {str(item.path.relative_to(tmp_path / "runs")) for item in done.after.left}
+    assert elsewhere == {"erased/model/notes.md", "foreign/model/config.json"}, "who put the name there is asked"
     gone = {
         Path(path).name for path, _ in receipts() if Path("runs/original") in Path(path).relative_to(tmp_path).parents
     }

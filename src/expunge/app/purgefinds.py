@@ -163,19 +163,19 @@ def label_lists(finds: Finds) -> None:
 
     Nobody can take one class out of the list of a model that is in use: its answers would mean something else.
     """
-    weighed = [item for item in finds.items if item.path.suffix in WEIGHTS]
-    kept, gone = ({item.path.parent for item in weighed if item.fate == fate} for fate in ("keep", "delete"))
+    judged = {item.path.parent: finds.models.judge(item.path) for item in finds.items if item.path.suffix in WEIGHTS}
     for path in finds.unclaimed:
-        if path.name not in LABELLED or path.parent not in kept | gone or finds.models.run_of(path) is None:
+        model = judged.get(path.parent)
+        if path.name not in LABELLED or finds.models.run_of(path) is None or model is None or model.holds is None:
             continue
         named = named_in(finds.scope.names, path)
         if not named or not named <= finds.scope.classes:
             continue
         holds = f"names {len(named)} of them as classes"
-        if path.parent in kept:
-            finds.add(path, "labels of a model", holds, "keep", CLASS_KEPT)
-        else:
+        if model.holds:
             finds.add(path, "labels of a model", holds, "delete", "the model that has these classes goes")
+        else:
+            finds.add(path, "labels of a model", holds, "keep", CLASS_KEPT)
 
 
 def lists(finds: Finds) -> None:
