@@ -34,6 +34,7 @@ def test_the_last_model_of_a_line_is_named_once_the_others_are_purged(
     desk(*pending(bench, second, *model), ledger=False)
     run = desk("list", "runs")["items"][1]["run"]
     purge(original, first)
+    assert "without weights" in desk("record", str(first), code=2)["error"], "it is no third run"
     add(desk, people[:1])
 
     for words in (

@@ -22,6 +22,7 @@ from expunge.evidence.files import hash_file, hash_files, read_file
 from expunge.evidence.ledger.pseudonyms import PseudonymKey
 from expunge.evidence.ledger.register import Begun
 from expunge.evidence.ledger.store import Ledger, View, Writer
+from expunge.models.files import holds_weights
 
 SHOWN = 16  # digits of a hash, for people
 
@@ -52,10 +53,13 @@ def run_body(place: Path, requests: Collection[int]) -> dict[str, Any]:
     """What the ledger says about a finished run.
 
     Raises:
-        RunDirectoryError: there is none, or it is not as it was written.
+        RunDirectoryError: there is none, or it is not as it was written, such as without its weights after a purge.
         ModelError: the model that was trained cannot be read.
     """
     run = load_run(place)
+    if run.kind == "erase" and not holds_weights(place / "model"):
+        # it would count as another run
+        raise RunDirectoryError("run", expected="a run with the model that it made", came=f"{place}, without weights")
     try:
         inputs = run.job["frozen"]["inputs"]
         return {
