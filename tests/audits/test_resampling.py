@@ -44,6 +44,15 @@ def test_people_on_both_sides_are_drawn_for_both_at_once() -> None:
     assert (apart["forget"] != apart["reporting"]).any()
 
 
+def test_people_of_whom_some_pictures_stay_are_drawn_for_both_sides_at_once() -> None:
+    """The relative attack compares forget with retain pictures, and requests of single pictures leave others."""
+    some = [f"p{i // 4}" for i in range(24)]
+    weights = resampling(owned(forget=some, retain=[*some, *["q"] * 8, *["r"] * 8]), draws=40, seed=0)
+    assert (weights["forget"] == weights["retain"][:, :24]).all() and set(weights["forget"][1:, 0]) > {0, 1}
+    others = weights["retain"][:, 24:]
+    assert set(others[1:, 0]) == {0, 1, 2} and (others[:, :8] == others[:, :1]).all()
+
+
 def test_few_shared_people_vary_too() -> None:
     forget = [*["a"] * 12, *[f"f{i}" for i in range(12)]]
     reporting = [*["a"] * 6, *["b"] * 6, *[f"r{i}" for i in range(12)]]

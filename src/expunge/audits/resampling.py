@@ -18,7 +18,7 @@ from expunge.types import SPLITS, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Weights = Mapping[Split, Array]
-COMPARED: tuple[Split, ...] = ("forget", "tuning", "reporting")  # no number mixes retain with another split
+COMPARED: tuple[Split, ...] = ("forget", "tuning", "reporting")  # of retain, only forget people are compared
 FEW = 10  # subjects; below this a percentile interval is known to be too narrow
 
 
@@ -28,12 +28,8 @@ def resampling(observation: Observation, *, draws: int, seed: int) -> Weights:
     Whole subjects are drawn where at least two are known, else pictures. Subjects who appear in the same splits are
     drawn from each other, so that each split keeps about its number of subjects in every draw.
     """
-    retain = observation["retain"]
-    owners = retain.subjects if resampled_subjects(retain) else None
-    start = derive_seed(seed, "bootstrap", "retain")
-    weights = {"retain": bootstrap_weights(owners, len(retain.ids), draws=draws, seed=start)}
     units = {name: _units(name, observation[name]) for name in COMPARED}
-    weights |= {name: np.ones((1 + draws, len(units[name])), dtype=np.uint8) for name in COMPARED}
+    weights = {name: np.ones((1 + draws, len(units[name])), dtype=np.uint8) for name in COMPARED}
     strata = _strata(units)
     for stratum in sorted(set(strata.values())):
         at = {name: np.array([strata[unit] == stratum for unit in units[name]], dtype=bool) for name in COMPARED}
@@ -43,7 +39,25 @@ def resampling(observation: Observation, *, draws: int, seed: int) -> Weights:
         ends = np.cumsum([at[name].sum() for name in COMPARED])[:-1]
         for name, part in zip(COMPARED, np.split(drawn, ends, axis=1), strict=True):
             weights[name][:, at[name]] = part
+    weights["retain"] = _retained(observation["retain"], units["forget"], weights["forget"], seed)
     return {name: weights[name] for name in SPLITS}
+
+
+def _retained(retain: Seen, forgotten: Array, drawn: Array, seed: int) -> Array:
+    """Draws of the retain set: of people in the forget set too as they are drawn there, of the others from each other.
+
+    Args:
+        forgotten: who is drawn for each forget picture. drawn: how often, [1 + draws, n].
+    """
+    units = _units("retain", retain)
+    names, first = np.unique(forgotten, return_index=True)
+    shared = np.isin(units, names)
+    owners = retain.subjects[~shared] if retain.subjects is not None and resampled_subjects(retain) else None
+    made = np.empty((len(drawn), len(units)), dtype=np.uint8)
+    made[:, shared] = drawn[:, first[np.searchsorted(names, units[shared])]]
+    start, others = derive_seed(seed, "bootstrap", "retain"), int((~shared).sum())
+    made[:, ~shared] = bootstrap_weights(owners, others, draws=len(drawn) - 1, seed=start)
+    return made
 
 
 def resampled_subjects(seen: Seen) -> int | None:
