@@ -19,7 +19,7 @@ from expunge.app.erase import erase_files
 from expunge.app.job import AuditJob
 from expunge.app.jobfile import build_job
 from expunge.app.runs import load_run
-from expunge.app.tiers import NO_METHOD, TIERS, Tier, tier_table, workers_of
+from expunge.app.tiers import MEMBERSHIP, METHOD, NO_METHOD, TIERS, Tier, tier_table, workers_of
 from expunge.errors import InputError, ModelError
 from tests.app.shadowing import Listener
 from tests.app.test_shadows import RAY
@@ -149,6 +149,14 @@ def test_the_thorough_tier_unlearns_shadows_by_the_method_of_the_run(
     (report,) = measured(nobody)["audits"]
     assert NO_METHOD in report["notes"] and shelf(nobody) == before
     assert set(by_name(report["rows_after"])) >= SHADOW_ROWS and not METHOD_ROWS & set(by_name(report["rows_after"]))
+
+
+def test_a_no_names_every_attack_that_is_missing(erased: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who reads the report has to know which attack needs which kind of shadow."""
+    monkeypatch.setitem(TIERS, "thorough", Tier("thorough", 2, 1, probes=False, takes="moments"))  # type: ignore[arg-type]
+    job = audit(erased, tmp_path / "audit", tier="thorough")
+    (report,) = measured(job, Listener(answer=False))["audits"]
+    assert report["notes"][-1].startswith(f"{MEMBERSHIP}; {METHOD}: shadows: unavailable: not wanted")
 
 
 @pytest.mark.usefixtures("unprobed")

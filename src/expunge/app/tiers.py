@@ -26,6 +26,7 @@ POPULATION = "population attacks on the answers, gaps to the references"
 MEMBERSHIP = "LiRA (online and offline) and RMIA"
 METHOD = "U-LiRA, KLoM and the epsilon score of the method"
 PROBES = "relearning, feature residue and correlation collapse"
+NEEDED = {MEMBERSHIP: ("halves",), METHOD: ("unlearned", "retrained")}
 NO_METHOD = f"{METHOD}: unavailable: nobody said which method made the model (--run, or --method)"
 
 
@@ -130,7 +131,7 @@ def shadow_study(shadowing: Shadowing, desk: Desk) -> tuple[ShadowStudy, tuple[s
     """Train what the tier asks for and is not there yet; whoever sits at the desk is told the price and may refuse.
 
     Returns:
-        the shadows, and a sentence for every kind that could not be had.
+        the shadows, and sentences on the attacks whose shadows could not be had.
 
     Raises:
         Interrupted: stopped from outside; what was finished is kept.
@@ -156,7 +157,8 @@ def shadow_study(shadowing: Shadowing, desk: Desk) -> tuple[ShadowStudy, tuple[s
                 later=later / _pictures(plan),
             )
         except Unavailable as error:
-            notes.append(f"{name} {error}")
+            lost = [attack for attack, kinds in NEEDED.items() if any(k in plans and k not in made for k in kinds)]
+            notes.append(f"{'; '.join(lost)}: {error}")
             break
     return ShadowStudy(**made), tuple(notes)
 
