@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -73,3 +75,22 @@ def test_models_are_compared_at_every_stage_and_left_as_they_were() -> None:
     assert len(rows.references) == 2
     again = residue(None, models[1], [models[1]], given, draws=20)
     assert all((row.gap, row.gap_low, row.gap_high) == (0, 0, 0) for row in again.after)
+
+
+def test_of_many_people_some_are_looked_at_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted fault: every second picture of everybody, so that nobody has enough of them."""
+    monkeypatch.setattr("expunge.audits.residue.MOST", 50)
+    given = task(retain=16, forget=100)
+    rows = residue(None, net(given.retain.spec).eval(), [], given, draws=5).after
+    identity = next(row for row in rows if (row.name, row.split) == (IDENTITY.name, IDENTITY.split))
+    assert identity.value is not None and identity.subjects == 12  # of four pictures each
+
+
+def test_two_people_of_many_pictures_are_both_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("expunge.audits.residue.MOST", 40)
+    given = task(retain=16, forget=100)
+    owners = np.repeat(["a", "b"], 50)
+    given = replace(given, forget=replace(given.forget, subjects=owners))
+    rows = residue(None, net(given.retain.spec).eval(), [], given, draws=5).after
+    assert {row.subjects for row in rows if row.name == IDENTITY.name} == {2}
+    assert {row.n for row in rows if row.name == MEMBER.name} == {40 + len(given.reporting)}

@@ -58,7 +58,7 @@ def residue(
 
     Args:
         before: the original, or None. after: the audited model. references: retrained models; may be empty.
-        task: the four sets; at most 2,000 forget and 2,000 reporting pictures are looked at.
+        task: the four sets; at most 2,000 forget and 2,000 reporting pictures are looked at, all of some people.
         seed: of folds and bootstrap. draws: bootstrap resamples of people, else of pictures.
     """
     sides = [_sampled(task.split(name)) for name in ("forget", "reporting")]
@@ -115,6 +115,14 @@ def _identity(forget: Side, features: Array, seed: int) -> Estimate:
 
 
 def _sampled(pictures: PictureSet) -> PictureSet:
+    """At most so many pictures: all of some people, since identity takes several pictures of a person."""
+    known = _people(pictures)
+    if known is not None and len(pictures) > MOST:
+        names, counts = np.unique(known, return_counts=True)
+        order = np.random.default_rng(0).permutation(len(names))
+        held = int((np.cumsum(counts[order]) <= MOST).sum())
+        if held > 1:  # else a single person nearly fills them: then some pictures of everybody
+            return pictures.subset(torch.from_numpy(np.isin(known, names[order[:held]])))
     return pictures.subset(torch.from_numpy(evenly(len(pictures), MOST)))
 
 
