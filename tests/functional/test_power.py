@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from expunge.functional.power import FITTED, auroc_error, detectable_auroc, detectable_shift, effective_size
-from expunge.functional.probes import held_out_scores, linear_probe
+from expunge.functional.power import (
+    FITTED,
+    auroc_error,
+    detectable_auroc,
+    detectable_shift,
+    detectable_tpr,
+    effective_size,
+)
+from expunge.functional.probes import held_out_scores
+from expunge.functional.stats import weighted_tpr
 
 
 def scores(made: np.random.Generator, counts: list[int], alike: float, shift: float) -> np.ndarray:
@@ -73,16 +82,44 @@ def test_a_share_that_is_detectable_is_detected() -> None:
     assert 0.76 < found.mean() < 0.84
 
 
+def guessed(apart: float, n: int = 60, repeats: int = 80) -> np.ndarray:
+    """AUROCs of held-out guesses about pictures whose first of four signals lies that far apart."""
+    made, side, owners = np.random.default_rng(0), np.arange(2 * n) < n, np.arange(2 * n)
+    found = []
+    for seed in range(repeats):
+        inputs = made.normal(size=(2 * n, 4)) + apart * np.outer(side, np.eye(4)[0])
+        scores = held_out_scores(LinearDiscriminantAnalysis(), inputs, side, owners, seed=seed)
+        found.append(auroc(scores[:n], scores[n:]))
+    return np.array(found)
+
+
 def test_held_out_guesses_about_nothing_vary_more_than_a_fixed_score() -> None:
-    made, n = np.random.default_rng(0), 40
-    side, owners = np.arange(2 * n) < n, np.arange(2 * n)
+    varies = guessed(0.0).var() / auroc_error(0.5, 60, 60) ** 2
+    assert 0.65 * FITTED < varies < 1.5 * FITTED  # 80 repeats: a standard error of a sixth
 
-    def guessed(seed: int) -> float:
-        scores = held_out_scores(linear_probe(), made.normal(size=(2 * n, 8)), side, owners, seed=seed)
-        return auroc(scores[:n], scores[n:])
 
-    varies = np.var([guessed(seed) for seed in range(60)]) / auroc_error(0.5, n, n) ** 2
-    assert 0.65 * FITTED < varies < 1.5 * FITTED  # 60 repeats: a standard error of a fifth
+def test_held_out_guesses_that_are_detectable_are_detected() -> None:
+    least, found = detectable_auroc(60 / FITTED, 60 / FITTED), guessed(0.8)
+    assert found.mean() == pytest.approx(least, abs=0.015)
+    bar = norm.ppf(0.975) * auroc_error(0.5, 60 / FITTED, 60 / FITTED)
+    assert 0.7 < (found - 0.5 > bar).mean() < 0.95
+
+
+@pytest.mark.parametrize(("n", "m"), [(100, 1000), (200, 1500), (1000, 1000)])
+def test_a_true_positive_rate_that_is_detectable_is_detected(n: int, m: int) -> None:
+    made, fpr = np.random.default_rng(0), 0.01
+    least = detectable_tpr(n, m, fpr=fpr)
+    assert least is not None
+
+    def rates(true: float) -> np.ndarray:
+        apart = norm.ppf(true) - norm.ppf(fpr)
+        sides = ((made.normal(size=n) + apart, made.normal(size=m)) for _ in range(1000))
+        return np.array([weighted_tpr(a, b, np.ones((1, n)), np.ones((1, m)), fpr=fpr)[0] for a, b in sides])
+
+    bar = np.quantile(rates(fpr), 0.975)
+    assert 0.76 < (rates(least) > bar).mean() < 0.9
+    naive = fpr + detectable_shift(n, deviation=(fpr * (1 - fpr)) ** 0.5)
+    assert (rates(naive) > bar).mean() < 0.6, "as if the threshold were known and rates near 0 were normal"
 
 
 def test_sizes_are_reduced_to_independent_pictures() -> None:

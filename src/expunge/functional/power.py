@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.stats import beta, betabinom, binom, norm
 
 LEVEL, POWER = 0.05, 0.8
+RATES = 200  # so many equally likely false positive rates stand for all
 # Correlation of attack scores of two pictures of one person. On faces of 97 and 99 people with 10 pictures each, the
 # standard error of the attack's AUROC is .020 over people and .013 over pictures, which takes this much.
 ALIKE = 0.13
@@ -112,3 +113,37 @@ def detectable_shift(size: float, *, deviation: float = 0.5, level: float = LEVE
     """
     factor = float(norm.ppf(1 - level / 2) + norm.ppf(power))
     return factor * deviation / float(np.sqrt(size))
+
+
+def detectable_tpr(
+    members: float, others: float, *, fpr: float, level: float = LEVEL, power: float = POWER
+) -> float | None:
+    r"""The smallest true positive rate above `fpr` that would show, where nothing remembered gives `fpr` itself.
+
+    The threshold is the score that k of m non-members exceed, so that its true false positive rate is
+    $t \sim \mathrm{Beta}(k + 1, m - k)$, and without memory $\mathrm{Binomial}(n, t)$ members exceed it. With memory it
+    is $\mathrm{Binomial}(n, t \, \mathrm{TPR} / \mathrm{FPR})$: near so low a rate the curve is taken for straight.
+
+    Args:
+        members, others: effective sizes n, m of both sides.
+        fpr: k / m, 0..1.
+        level, power: as in `detectable_auroc`.
+
+    Returns:
+        None where not even perfect separation would show.
+
+    Example:
+        >>> round(detectable_tpr(1000, 3000, fpr=0.01), 3), detectable_tpr(0.5, 3000, fpr=0.01)
+        (0.023, None)
+    """
+    n, m = int(members), int(others)
+    if min(n, m) < 1:
+        return None
+    alarms = int(fpr * m + 1e-9)  # products such as .29 * 100 fall below the whole number that they are
+    bar = betabinom.ppf(1 - level / 2, n, alarms + 1, m - alarms)
+    rates = beta.ppf((np.arange(RATES) + 0.5) / RATES, alarms + 1, m - alarms)
+
+    def missing(tpr: float) -> float:
+        return power - float(binom.sf(bar, n, np.minimum(1.0, tpr / fpr * rates)).mean())
+
+    return float(brentq(missing, fpr, 1.0)) if missing(1.0) < 0 else None

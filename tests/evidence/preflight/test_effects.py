@@ -133,7 +133,7 @@ def test_gaps_of_the_strongest_of_several_attacks() -> None:
     gap = least("attack_gap", *sets(2 * n, 2 * n))
 
     def strongest(shift: float) -> Array:
-        of_each = [auroc(made.normal(size=(1000, n)) + shift * (a == 0), made.normal(size=(1000, n))) for a in range(8)]
+        of_each = [auroc(made.normal(size=(600, n)) + shift * (a == 0), made.normal(size=(600, n))) for a in range(8)]
         return np.abs(np.array(of_each) - 0.5).max(0)
 
     high = float(np.quantile(strongest(0.0), 0.95))

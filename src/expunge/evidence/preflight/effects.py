@@ -12,7 +12,7 @@ from functools import partial
 
 from expunge.evidence.preflight.data import Effect, SetSize
 from expunge.functional.attacks.curves import why_no_tpr
-from expunge.functional.power import FITTED, LEVEL, detectable_auroc, detectable_shift
+from expunge.functional.power import FITTED, LEVEL, detectable_auroc, detectable_shift, detectable_tpr
 
 Sizes = Mapping[str, SetSize]
 Rule = Callable[[str, Sizes], Effect]
@@ -112,9 +112,10 @@ def _tail(name: str, sizes: Sizes, *, counted: Sequence[str] = ("reporting",), m
     why = why_no_tpr(others if most is None else min(others, most), FPR)
     if why:
         return Effect(name, None, "", why)
-    deviation = float((FPR * (1 - FPR)) ** 0.5)
-    least = detectable_shift(sizes["forget"].independent, deviation=deviation)
-    return Effect(name, least, "a share above 1 % by this much, at least: the threshold varies too")
+    least = detectable_tpr(sizes["forget"].independent, sizes["reporting"].independent, fpr=FPR)
+    if least is None:
+        return Effect(name, None, "", TOO_FEW)
+    return Effect(name, least, "a share of this much where nothing remembered gives 1 %")
 
 
 def _distance(name: str, sizes: Sizes) -> Effect:
