@@ -123,6 +123,7 @@ def test_everything_is_proved(attested: Attested) -> None:
     assert found["proved"] == ["signature", "model", "picture"]
     assert attested.verify(model=attested.run / "model")["proved"] == ["signature", "model"]
     assert attested.verify()["proved"] == ["signature"] and found["id"] == attested.answer["id"]
+    assert found["notes"] == [] and "no keyring was read" in attested.verify()["notes"][0]
 
 
 def test_a_run_is_attested_once(attested: Attested) -> None:

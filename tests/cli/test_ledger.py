@@ -14,6 +14,7 @@ from expunge.app.keys import KeyFolder
 from expunge.app.recording import run_sha256
 from expunge.cli.main import main
 from expunge.errors import InputError, RequestError
+from expunge.evidence.keys import private_file
 from expunge.evidence.ledger.deadlines import due_date, extended_due
 from expunge.evidence.ledger.pseudonyms import read_keys
 from tests.app.workbench import Workbench
@@ -144,6 +145,14 @@ def test_a_head_shows_what_was_cut_off(desk: Desk, tmp_path: Path) -> None:
         database.execute("DELETE FROM events WHERE sequence = 3")
     assert desk("check")["events"] == 2, "without the head it looks whole"
     assert "the last ones were removed" in desk("check", *proof, code=2)["error"]
+
+
+def test_a_key_that_was_followed_by_another_signs_no_head(desk: Desk, tmp_path: Path) -> None:
+    folder = KeyFolder(tmp_path / "signing")
+    old = folder.new().current.name
+    folder.rotate()
+    refused = desk("head", "--key", str(private_file(folder.place, old)), "--out", str(tmp_path / "head.json"), code=2)
+    assert "rotated" in refused["error"] and not (tmp_path / "head.json").exists()
 
 
 def test_a_changed_row_is_found(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from expunge.app.keys import Clock, now, passphrase_of
+from expunge.app.keys import Clock, check_current, now, passphrase_of
 from expunge.app.ledgerkeys import drop, key_cards, keys_of
 from expunge.app.ledgershow import shown
 from expunge.app.ledgerviews import items_of, overdrawn, request_card
@@ -143,15 +143,17 @@ class Books:
         """Number and hash of the last event; signed into a file, if there is a key.
 
         Raises:
-            InputError: a file without a key, or a key without a file.
+            InputError: a file without a key, or a key without a file; or the keyring beside the key names another as
+                the current one.
         """
         if (out is None) != (key is None):
             raise InputError("head", expected="--key and --out, or neither", came="one of them")
         with self.open().reading() as view:
             head = Head(*view.head(), utc(self.clock()))
         if out is not None and key is not None:
-            signed = seal_head(head, read_private(key, passphrase_of(passphrase)))
-            write_new(out, signed, "out (--out)")
+            signer = read_private(key, passphrase_of(passphrase))
+            check_current(signer.public_key(), key, None, self.clock)
+            write_new(out, seal_head(head, signer), "out (--out)")
         return {**vars(head), "out": str(out) if out else None}
 
     def check(self, head: Path | None = None, public_key: Path | None = None) -> dict[str, Any]:

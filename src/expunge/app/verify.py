@@ -33,6 +33,7 @@ from expunge.evidence.openings import MOST_BYTES as OPENINGS_BYTES
 from expunge.evidence.openings import read_openings
 
 SHOWN = 80
+NO_KEYRING = "no keyring was read: whether this key was revoked since is not known (--keyring)"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def verify(settings: VerifySettings, *, desk: Desk) -> dict[str, Any]:
     """Check all that was asked for; whatever does not hold is an error.
 
     Returns:
-        What is proved, as plain values: `signature`, and of `model`, `picture` and `replay` those that were asked for.
+        What is proved, as plain values: `signature`, and of `model`, `picture` and `replay` those that were asked for;
+        and notes on what was not looked at.
 
     Raises:
         InputError: something cannot be read, or does not hold.
@@ -77,7 +79,11 @@ def verify(settings: VerifySettings, *, desk: Desk) -> dict[str, Any]:
     if settings.replay is not None:
         _replay(found, settings.replay, settings.factory, desk)
     asked = {"model": settings.model, "picture": settings.picture, "replay": settings.replay}
-    return {**_told(found), "proved": ["signature", *(name for name, place in asked.items() if place is not None)]}
+    return {
+        **_told(found),
+        "proved": ["signature", *(name for name, place in asked.items() if place is not None)],
+        "notes": [NO_KEYRING] if settings.keyring is None else [],
+    }
 
 
 def _attestation(settings: VerifySettings) -> Attestation:

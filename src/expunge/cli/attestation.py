@@ -202,6 +202,7 @@ def told(answer: Mapping[str, Any]) -> list[str]:
         *(f"proved: {proved[name]}" for name in answer["proved"]),
         f"method: {method}; verdict: {verdict}",
         *answer["limits"],
+        *answer["notes"],
     ]
 
 
