@@ -156,7 +156,7 @@ def _kept(name: str, sizes: Sizes) -> Effect:
 
 
 def _sampled(size: SetSize, most: int) -> float:
-    """Independent pictures of a sample of at most `most`: their share of all, or more, where each person shows fewer."""
+    """Independent pictures of at most `most`: their share of all; more, where each person shows fewer."""
     return size.independent * min(1.0, most / size.pictures)
 
 
