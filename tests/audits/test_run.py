@@ -15,6 +15,7 @@ from expunge.audits.observe import Observation, observe
 from expunge.audits.registry import AUDITS, describe_audits
 from expunge.audits.run import AuditReport, audit
 from expunge.types import SPLITS, AuditRow, ErasureTask
+from tests.audits.gaussians import model
 from tests.helpers import net, pictures, task
 
 TASK = task(retain=40, forget=24)
@@ -219,3 +220,21 @@ def test_exchanging_the_model_and_its_reference_turns_the_relative_attack_round(
     one = audit(None, seen(1), [seen(10)], draws=40).row("mia_relative_auroc", "forget-vs-reporting")
     other = audit(None, seen(10), [seen(1)], draws=40).row("mia_relative_auroc", "forget-vs-reporting")
     assert one.gap == pytest.approx(-other.gap, abs=1e-8) and one.gap_error == pytest.approx(other.gap_error)
+
+
+@pytest.mark.parametrize("references", [1, 2, 5])
+def test_a_retrained_model_is_even_beside_any_number_of_references(references: int) -> None:
+    """Losses are skewed and those of retain pictures small: most lie below their mean over several models."""
+    given = {split: model(seed=0, n=800)[split] for split in SPLITS}
+
+    def retrained(seed: int) -> Observation:
+        made = np.random.default_rng(seed)
+        scale = {"retain": 0.01}
+        return {
+            split: replace(seen, losses=scale.get(split, 1.0) * made.lognormal(sigma=1.0, size=len(seen.ids)))
+            for split, seen in given.items()
+        }
+
+    found = audit(None, retrained(1), [retrained(2 + i) for i in range(references)], draws=5)
+    for other in ("reporting", "retain"):
+        assert found.row("mia_relative_auroc", f"forget-vs-{other}").value == pytest.approx(0.5, abs=0.035)

@@ -52,8 +52,9 @@ AUDITS: Mapping[str, Audit] = {
             "Membership attack beside the reference, AUROC",
             "auroc",
             "reference",
-            "Probability that the model's loss lies further below the references' on a forget picture than on another "
-            "picture (a non-member, or one that stays). .5 for a model that was retrained itself.",
+            "Probability that the model's loss lies further below a reference's on a forget picture than on another "
+            "picture (a non-member, or one that stays); mean over references. .5 for a model that was retrained "
+            "itself.",
             "Watson et al. 2022",
         ),
         Audit(

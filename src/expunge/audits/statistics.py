@@ -77,22 +77,31 @@ def divergences(observation: Observation, references: Sequence[Observation], wei
 
 
 def relative(observation: Observation, references: Sequence[Observation], weights: Weights) -> Estimates:
-    r"""AUROC of the loss that is left when the references' is taken away, forget pictures against others.
+    r"""AUROC of the loss that is left when a reference's is taken away, forget pictures against others.
 
-    $$s(x) = \frac{1}{k} \sum_i \ell_{\text{reference}_i}(x) - \ell(x)$$
+    $$s_i(x) = \ell_{\text{reference}_i}(x) - \ell(x)$$
 
-    What is hard about a picture is as hard for the reference and is gone from the difference. Exchange the model and
-    its one reference, and the score changes its sign: a model that was retrained itself has .5 on average, whoever the
-    people are. Nothing without references.
+    Mean of the AUROC over references. What is hard about a picture is as hard for the reference and is gone from the
+    difference. Exchange the model and a reference, and the score changes its sign: a model that was retrained itself
+    has .5 on average, whoever the people are. The mean of several references' losses in the place of one would not
+    change places with the model's: losses are skewed, and most lie below such a mean. Nothing without references.
 
     Reference: Watson et al. 2022 (arXiv 2111.08440), difficulty calibration.
     """
     found: Estimates = {}
     for other in BESIDE if references else ():
-        left = {s: mean_of([r[s].losses for r in references]) - observation[s].losses for s in ("forget", other)}
-        values = weighted_auroc(left["forget"], left[other], weights["forget"], weights[other])
+        drawn = weights["forget"], weights[other]
+        parts = [
+            weighted_auroc(_left(observation, r, "forget"), _left(observation, r, other), *drawn) for r in references
+        ]
+        values = mean_of(parts)
         found[Key(RELATIVE, f"forget-vs-{other}")] = between(values, observation["forget"], observation[other])
     return found
+
+
+def _left(observation: Observation, reference: Observation, split: Split) -> Array:
+    """By how much the model's losses lie below the reference's."""
+    return reference[split].losses - observation[split].losses
 
 
 def even(found: Estimates) -> Estimates:
