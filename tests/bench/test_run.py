@@ -130,3 +130,11 @@ def test_bad_input(protocol: Path, faces: Path, change: dict[str, Any], said: st
     with pytest.raises(InputError, match=said):
         run_bench(bench(protocol, faces, **change), desk=Silent())
     assert not (protocol.parent / "out").exists()
+
+
+def test_missing_scores_are_said_before_anything_is_trained(protocol: Path, faces: Path) -> None:
+    forget = {"kind": "memorised", "share": 0.2, "scores": str(protocol.with_name("scores.json"))}
+    protocol.write_text(yaml.safe_dump({**FIELDS, "forget": forget}))
+    with pytest.raises(InputError, match=r"benchmarks/memorised\.py"):
+        run_bench(bench(protocol, faces), desk=Silent())
+    assert not (protocol.parent / "out").exists()

@@ -14,7 +14,7 @@ from expunge.app.desk import Desk, ProgressReport
 from expunge.app.rundir import write_whole
 from expunge.bench.jobs import Job, Place, done, plan
 from expunge.bench.pages import write_courses, write_pages
-from expunge.bench.protocol import Protocol, Sequence, read_protocol
+from expunge.bench.protocol import Memorised, Protocol, Sequence, read_protocol
 from expunge.bench.table import bench_table, courses_of
 from expunge.bench.workers import Workers
 from expunge.engine.settings import EngineSettings, decide
@@ -106,13 +106,15 @@ def planned(bench: BenchSettings, protocol: Protocol) -> list[list[Job]]:
     """All jobs that were asked for.
 
     Raises:
-        InputError: naming what the protocol does not have.
+        InputError: naming what the protocol does not have; scores of people that it lacks.
     """
     rows = [entry.name for entry in protocol.methods]
     _among("--size", [bench.size], list(protocol.sizes))
     _among("--method", bench.methods, rows)
     if not 1 <= bench.jobs <= 256:
         raise InputError("--jobs", expected="a number from 1 to 256", came=str(bench.jobs))
+    if isinstance(protocol.forget, Memorised):
+        protocol.forget.by_person()  # missing scores are said before anything is trained
     chosen = [row for row in rows if row in bench.methods or not bench.methods]
     return plan(protocol, bench.protocol, bench.size, bench.seeds or protocol.seeds, chosen)
 
