@@ -51,7 +51,11 @@ def test_the_last_model_of_a_line_is_named_once_the_others_are_purged(
     assert (item["already"], item["run"], item["attestation"]) == (True, str(second), attestation)
     assert kinds(desk, 3) == ["request-received", "already-erased", "request-closed"]
 
+    add(desk, people[1:2])
     second.rename(tmp_path / "moved")
+    words = pending(bench, tmp_path / "third", "--model", str(tmp_path / "moved"))
+    (item,) = desk(*words, ledger=False)["items"]
+    assert item["already"] and item["run"] is None, "it is answered, wherever the model went"
     refused = desk(*pending(bench, tmp_path / "third", *model), code=2, ledger=False)["error"]
     assert f"which was in {second} and is not any more" in refused
     add(desk, people[2:3])

@@ -222,7 +222,7 @@ def test_who_is_erased_already_is_told_so(desk: Desk, bench: Workbench, people: 
     assert [event["kind"] for event in desk("show", "2")["events"]] == ["request-received", "already-erased"]
     shutil.rmtree(tmp_path / "first")
     answer = desk(*erase(bench, tmp_path / "again", people[:1], 2), code=2, ledger=False)
-    assert "whose directory is not at" in answer["error"]
+    assert f"whose model is not in {tmp_path / 'first'} any more" in answer["error"]
     assert desk("close", "2")["runs"] == [desk("list", "runs")["items"][0]["run"]]
 
 

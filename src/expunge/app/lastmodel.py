@@ -19,11 +19,11 @@ from expunge.models.builtin import is_factory
 from expunge.models.files import holds_weights
 
 
-def last_there(register: Register, run: FinishedRun) -> FinishedRun:
-    """The run of the last model that came of a run's and lies where it was written; that run itself where none does."""
+def last_there(register: Register, run: FinishedRun) -> FinishedRun | None:
+    """The run of the last model, a run's own or one that came of it, that lies where it was written; None if none."""
     since = successors(register, str(run.after))
     end = newest(register, str(run.after)) or run
-    return next((one for one in (end, *reversed(since)) if lies_at(one.run, Path(one.out))), run)
+    return next((one for one in (end, *reversed(since), run) if lies_at(one.run, Path(one.out))), None)
 
 
 def model_of(run: FinishedRun, given: ModelJob) -> ModelJob:

@@ -20,12 +20,11 @@ from expunge.app.ledgerkeys import keys_of, pseudonyms_of
 from expunge.app.ledgerrules import FIELD, check_last, check_same, past_left_out, told_numbers
 from expunge.app.recording import SHOWN, enter_run, job_pseudonym, run_body
 from expunge.app.resolve import read_request
-from expunge.app.runs import load_run
 from expunge.data.requests import ErasureRequest
-from expunge.errors import RequestError, RunDirectoryError
+from expunge.errors import RequestError
 from expunge.evidence.ledger.lineage import erased_by, everybody_erased
 from expunge.evidence.ledger.pseudonyms import PseudonymKey
-from expunge.evidence.ledger.register import FinishedRun, Register, Request
+from expunge.evidence.ledger.register import FinishedRun, Request
 from expunge.evidence.ledger.store import Writer
 
 
@@ -34,8 +33,8 @@ class Recorded:
     """How a request was answered.
 
     Args:
-        run: directory of a finished run. already: everybody was erased before; then `run` made the last model since
-            that is still there. attestation: of the run that erased them, or None.
+        run: directory of a finished run. already: everybody was erased before; then `run` is the one that made the last
+            model since. attestation: of the run that erased them, or None.
     """
 
     run: Path
@@ -52,6 +51,7 @@ class Entry:
         closes: whether the run closes the requests.
         gone: pseudonyms that need not be in the job, since pictures of people are meant who are erased as a whole.
         begun: whether the ledger knows that the run began. earlier: the run by which everybody is erased already.
+        last: the run that made the last model since which is still there.
     """
 
     books: Books
@@ -62,6 +62,7 @@ class Entry:
     gone: frozenset[str] = frozenset()
     begun: bool = False
     earlier: FinishedRun | None = None
+    last: FinishedRun | None = None
 
     def begin(self, out: Path, frozen: Mapping[str, Any]) -> Path | None:
         """Enter that a run begins; or answer with the run of the last model, where everybody is erased already.
@@ -88,17 +89,21 @@ class Entry:
                     self.desk.say(f"some of those asked for are erased already, by run {run.run[:SHOWN]}")
                 for request in requests:
                     self._begin(writer, request, out, frozen, keys[-1])
-        self.begun = self.earlier is None
-        return self._last(register, self.earlier) if self.earlier is not None else None
+        if self.earlier is None:
+            self.begun = True
+            return None
+        self.last = last_there(register, self.earlier)
+        return Path((self.last or self.earlier).out)
 
     def end(self, place: Path) -> Recorded:
         """Enter that the run is finished.
 
         Raises:
-            RequestError: it was finished before, and not for this request.
+            RequestError: it was finished before, and not for this request; or everybody is erased already, and no
+                model without them is where it was written.
         """
         if self.earlier is not None:
-            _check_there(place, self.earlier)
+            self._tell(self.earlier)
             return Recorded(place, already=True, attestation=self.earlier.attestation)
         body = run_body(place, self.numbers)
         ledger = self.books.unrepaired() if self.begun else self.books.open()
@@ -137,11 +142,12 @@ class Entry:
             enter_already(writer, request, runs)
         self._close(writer)
 
-    def _last(self, register: Register, earlier: FinishedRun) -> Path:
-        last = last_there(register, earlier)
+    def _tell(self, earlier: FinishedRun) -> None:
+        if self.last is None:
+            came = f"people whom run {earlier.run[:SHOWN]} erased already, whose model is not in {earlier.out} any more"
+            raise RequestError(FIELD, expected="people who are not erased yet", came=came)
         attested = f", attestation {earlier.attestation[:SHOWN]}" if earlier.attestation else ""
-        self.desk.say(f"already erased by run {earlier.run[:SHOWN]}{attested}; the model to use is in {last.out}")
-        return Path(last.out)
+        self.desk.say(f"already erased by run {earlier.run[:SHOWN]}{attested}; the model to use is in {self.last.out}")
 
     def _close(self, writer: Writer) -> None:
         register = writer.register(*(f"request:{number}" for number in self.numbers))
@@ -166,11 +172,3 @@ def enter_already(writer: Writer, request: Request, runs: Sequence[FinishedRun])
     """Enter that everybody in a request was erased by earlier runs, unless the ledger says so already."""
     if not set(request.runs) >= {run.run for run in runs}:
         writer.append("already-erased", {"request": request.number, "runs": sorted({run.run for run in runs})})
-
-
-def _check_there(place: Path, run: FinishedRun) -> None:
-    try:
-        load_run(place)
-    except RunDirectoryError:
-        came = f"people whom run {run.run[:SHOWN]} erased already, whose directory is not at {place} any more"
-        raise RequestError(FIELD, expected="people who are not erased yet", came=came) from None

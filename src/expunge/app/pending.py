@@ -39,12 +39,12 @@ class Answered:
     """How open requests were answered.
 
     Args:
-        requests: their numbers. run: directory of the run that answers them, as in `Recorded`.
+        requests: their numbers. run: directory of the run that made the model to use, None where none is there.
         already: earlier runs had erased everybody. attestation: of the last of these, or None.
     """
 
     requests: tuple[int, ...]
-    run: Path
+    run: Path | None
     already: bool
     attestation: str | None = None
 
@@ -151,7 +151,7 @@ class _Queue:
 
     def _sorted(self, only: int | None = None) -> tuple[list[Answered], list[int], dict[int, str]]:
         """Requests that earlier runs answer (they are closed here), those to erase for, and those that nobody can."""
-        done, ready, left = [], [], dict[int, str]()
+        done, ready, left = list[tuple[int, FinishedRun]](), list[int](), dict[int, str]()
         with self.books.open().writing() as writer:
             keys, register = keys_of(self.books.key, writer), writer.register()
             waiting = [r for r in register.requests.values() if r.state == "open" and only in (None, r.number)]
@@ -165,14 +165,16 @@ class _Queue:
                     enter_already(writer, request, runs)
                     writer.append("request-closed", {"request": request.number, "reason": ""})
                     done.append((request.number, runs[-1]))
-        answered = [
-            Answered((number,), Path(last_there(register, run).out), True, run.attestation) for number, run in done
-        ]
         for number, why in left.items():
             self.desk.warn(f"request {number} stays open: {why}")
-        for found in answered:
-            self.desk.say(f"request {told_numbers(found.requests)}: already erased; the model to use is in {found.run}")
-        return answered, ready, left
+        # only now, since to look at models takes time, in which nobody else could write
+        return [self._already(register, number, run) for number, run in done], ready, left
+
+    def _already(self, register: Register, number: int, run: FinishedRun) -> Answered:
+        last = last_there(register, run)
+        where = f"the model to use is in {last.out}" if last else f"its model is not in {run.out} any more"
+        self.desk.say(f"request {number}: already erased by run {run.run[:SHOWN]}; {where}")
+        return Answered((number,), Path(last.out) if last else None, True, run.attestation)
 
     def _known(
         self, register: Register, request: Request, keys: list[PseudonymKey]

@@ -67,8 +67,10 @@ def _erase(values: Values) -> int:
         if values["pending"]:
             return ledger.erase_all(values, read_job(EraseJob, values), terminal)
         recorded = ledger.erase(values, read_job(EraseJob, values), terminal)
-        shown = _shown(recorded.run, terminal, quiet=values["json"])
-        return {**shown, "already_erased": True, "attestation": recorded.attestation} if recorded.already else shown
+        if recorded.already:  # the numbers of the run that made that model may be about others
+            place = {"out": str(recorded.run), "model": str(recorded.run / "model")}
+            return {"kind": "erase", **place, "already_erased": True, "attestation": recorded.attestation}
+        return _shown(recorded.run, terminal, quiet=values["json"])
 
     return conclude(work, as_json=values["json"], debug=values["debug"], yes=values["yes"])
 

@@ -67,7 +67,10 @@ def erase_all(values: Values, job: EraseJob, terminal: Terminal) -> Answer:
         for line in told_outcome(found):
             print(line)
     return {
-        "items": [{**vars(one), "requests": list(one.requests), "run": str(one.run)} for one in found.answered],
+        "items": [
+            {**vars(one), "requests": list(one.requests), "run": str(one.run) if one.run else None}
+            for one in found.answered
+        ],
         "left": [{"request": number, "why": why} for number, why in found.left.items()],
         "model": found.model,
         "drift": found.drift,

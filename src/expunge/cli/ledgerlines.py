@@ -64,7 +64,8 @@ def told_outcome(found: Outcome) -> list[str]:
     lines = []
     for one in found.answered:
         attested = f", attestation {one.attestation[:SHOWN]}" if one.attestation else ""
-        how = f"already erased{attested}; the model to use is in {one.run}" if one.already else f"erased by {one.run}"
+        where = f"the model to use is in {one.run}" if one.run else "no model of its line is where it was written"
+        how = f"already erased{attested}; {where}" if one.already else f"erased by {one.run}"
         lines.append(f"{', '.join(map(str, one.requests)):>6}  {how}")
     lines += [f"{number:>6}  stays open: {why}" for number, why in found.left.items()]
     drift = [told_drift({"model": found.model, "drift": found.drift})] if found.drift else []
