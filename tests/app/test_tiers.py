@@ -197,6 +197,16 @@ def test_a_run_whose_model_was_changed_is_refused(erased: Path, tmp_path: Path) 
     assert not (tmp_path / "audit").exists()
 
 
+@pytest.mark.parametrize("models", [["RUN", "ORIGINAL"], ["ORIGINAL"]], ids=["beside it", "instead of it"])
+def test_a_run_is_audited_without_other_models(
+    erased: Path, bench: Workbench, tmp_path: Path, models: list[str]
+) -> None:
+    named = [str({"RUN": erased, "ORIGINAL": bench.original}[one]) for one in models]
+    with pytest.raises(InputError, match=r"--model.*no other model than the run's"):
+        audit_files(audit(erased, tmp_path / "audit", models=named), desk=Silent())
+    assert not (tmp_path / "audit").exists()
+
+
 def test_tiers_are_listed_with_their_shadows() -> None:
     assert [tier.shadows for tier in TIERS.values()] == [0, 16, 128]
     lines = tier_table().splitlines()

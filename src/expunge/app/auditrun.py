@@ -46,10 +46,14 @@ def audited_run(job: AuditJob) -> EraseRun | None:
     """The run that `job` audits, if any; before its models are loaded.
 
     Raises:
+        InputError: other models are named beside it.
         ModelError: its network is built by a factory that was not repeated.
     """
     if job.run is None:
         return None
+    if [Path(model).resolve() for model in job.models] != [job.run.resolve()]:
+        expected, remedy = "no other model than the run's", "audit others without --run"
+        raise InputError("models (--model)", expected=expected, came=", ".join(job.models), remedy=remedy)
     run = erase_run(job.run, device=job.engine.device, threads=job.engine.threads)
     check_code(run.job, job.factory)
     return run
