@@ -118,6 +118,12 @@ def test_audits_that_do_not_see_the_original_prove_nothing() -> None:
     assert blind.overall == "inconclusive" and "untouched" in blind.reasons[0]
 
 
+def test_it_is_said_that_nobody_tried_the_audits_on_an_original() -> None:
+    assert any("would tell the untouched model" in reason for reason in judge(rows(), references(3)).reasons)
+    tried = judge(rows(), references(3), before=rows(0.2))
+    assert not any("untouched" in reason for reason in (*tried.reasons, *judge(rows(0.2), references(3)).reasons))
+
+
 def test_a_measure_where_less_is_better_is_only_too_large() -> None:
     verdicts = [judge([row("js_divergence", "forget", gap, 0.002)], references(2)).overall for gap in (-0.2, 0.0, 0.2)]
     assert verdicts == ["indistinguishable", "indistinguishable", "distinguishable"]

@@ -16,6 +16,7 @@ from expunge.evidence.verdictwords import (
     ALONE,
     BLIND,
     UNSEEN,
+    UNTRIED,
     alarm_words,
     audit_words,
     missing_words,
@@ -131,7 +132,9 @@ def judge(
     overall, reasons = _overall(audits, len(references))
     if overall == "indistinguishable" and not any("forget" in a.split for a in audits if a.verdict == overall):
         overall, reasons = "inconclusive", (UNSEEN, *reasons)
-    if overall == "indistinguishable" and before and not _seeing(before, references, margins):
+    if overall == "indistinguishable" and not before:
+        reasons = (*reasons, UNTRIED)
+    elif overall == "indistinguishable" and not _seeing(before, references, margins):
         overall, reasons = "inconclusive", (BLIND, *reasons)
     return Verdict(
         overall=overall,

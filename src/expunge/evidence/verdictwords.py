@@ -17,6 +17,7 @@ BLIND = (
     "These audits cannot tell even the untouched model from a retrained one, so that passing them proves nothing: "
     "either little was remembered, or too few people were measured on."
 )
+UNTRIED = "Whether these audits would tell the untouched model from a retrained one is not known: it was not given."
 UNSEEN = "No audit of erased pictures could be judged, so that passing the others proves nothing about forgetting."
 ALONE = "Not assessable: a single picture says nothing about variation."
 ATTACK = ("mia_auroc", "forget-vs-reporting")
