@@ -17,7 +17,7 @@ import json
 import multiprocessing
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +148,11 @@ def conditions() -> Row:
 
 
 def kept() -> dict[Configuration, Row]:
-    """Rows of an earlier run under the same conditions."""
+    """Rows of an earlier run under the same conditions, but for those that failed."""
     found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     rows = found.get("outcomes", ()) if found.get("conditions") == conditions() else ()
-    return {Configuration(*(row[name] for name in Configuration.__dataclass_fields__)): row for row in rows}
+    names = [field.name for field in fields(Configuration)]
+    return {Configuration(*(row[name] for name in names)): row for row in rows if "failed" not in row}
 
 
 def write(rows: list[Row]) -> None:
