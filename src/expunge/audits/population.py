@@ -44,6 +44,7 @@ class Scores:
         members, others: float64 scores [n], [m] of these; None where there are none.
         at: positions of these in their splits.
         why_not: why there are none.
+        steps: in how many steps scores rise; None where each picture has its own.
     """
 
     forget: Seen
@@ -52,6 +53,13 @@ class Scores:
     others: Array | None
     at: tuple[Array, Array]
     why_not: str = ""
+    steps: int | None = None
+
+    @property
+    def counted(self) -> int:
+        """How many non-members low false positive rates rest on: steps that are wider tell no more of them."""
+        asked = len(self.at[1])
+        return asked if self.steps is None else min(asked, self.steps)
 
 
 def attack_scores(observation: Observation) -> dict[str, Scores]:
@@ -72,16 +80,20 @@ def attack_scores(observation: Observation) -> dict[str, Scores]:
 
 
 def population(scores: Mapping[str, Scores], weights: Weights) -> Estimates:
-    """AUROC, and TPR at 1 % FPR where estimable, of every attack but the loss, which `estimates` has."""
+    """`ranked` of every attack but the loss, which `estimates` has."""
     found: Estimates = {}
     for name in ATTACKS:
-        attack = scores[name]
-        few = why_no_tpr(len(attack.at[1]), FPR)
-        found[Key(f"{name}_auroc", ATTACKED)] = _measured(attack, weights, weighted_auroc)
-        found[Key(f"{name}_tpr_at_1pct_fpr", ATTACKED)] = _measured(
-            attack, weights, partial(weighted_tpr, fpr=FPR), few
-        )
+        found |= ranked(name, scores[name], weights)
     return found
+
+
+def ranked(name: str, attack: Scores, weights: Weights) -> Estimates:
+    """AUROC, and TPR at 1 % FPR where estimable, of one attack."""
+    few = why_no_tpr(attack.counted, FPR)
+    return {
+        Key(f"{name}_auroc", ATTACKED): _measured(attack, weights, weighted_auroc),
+        Key(f"{name}_tpr_at_1pct_fpr", ATTACKED): _measured(attack, weights, partial(weighted_tpr, fpr=FPR), few),
+    }
 
 
 @dataclass(frozen=True)
@@ -111,7 +123,7 @@ def roc_curves(models: Mapping[str, Mapping[str, Scores]]) -> RocCurves:
     return RocCurves(
         FPRS,
         tuple(
-            RocPoints(attack, model, _points(of.members, of.others))
+            RocPoints(attack, model, _points(of.members, of.others, of.counted))
             for model, scores in models.items()
             for attack, of in scores.items()
             if of.members is not None and of.others is not None
@@ -119,14 +131,9 @@ def roc_curves(models: Mapping[str, Mapping[str, Scores]]) -> RocCurves:
     )
 
 
-def _points(members: Array, others: Array) -> tuple[float | None, ...]:
-    found: list[float | None] = []
-    for fpr in FPRS:
-        try:
-            found.append(round(tpr_at_fpr(members, others, fpr=fpr), 6))
-        except Unavailable:
-            found.append(None)
-    return tuple(found)
+def _points(members: Array, others: Array, counted: int) -> tuple[float | None, ...]:
+    told = [fpr for fpr in FPRS if not why_no_tpr(counted, fpr)]
+    return (None,) * (len(FPRS) - len(told)) + tuple(round(tpr_at_fpr(members, others, fpr=fpr), 6) for fpr in told)
 
 
 def strongest(ours: Estimates, references: Sequence[Estimates]) -> Estimate:

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 
 from expunge.audits.observe import Observation, Seen
+from expunge.audits.population import Scores, ranked
 from expunge.audits.resampling import Weights, resampling
 from expunge.audits.rows import RowsBeside, row_of, rows_beside
 from expunge.audits.shadows import Shadows, log_odds
-from expunge.audits.statistics import ATTACKED, EVEN, FPR, Estimate, Estimates, Key, between, within
+from expunge.audits.statistics import EVEN, Estimate, Estimates, Key, within
 from expunge.errors import DataError, Unavailable
-from expunge.functional.attacks.curves import why_no_tpr
 from expunge.functional.attacks.epsilon import epsilons, points
 from expunge.functional.attacks.floor import BesideFloor
 from expunge.functional.attacks.klom import klom
 from expunge.functional.attacks.lira import Variance, lira_offline, lira_online, u_lira
 from expunge.functional.attacks.rmia import Population, rmia_offline, tuned_a
-from expunge.functional.stats import mean_of, weighted_auroc, weighted_mean, weighted_tpr
+from expunge.functional.stats import mean_of, weighted_auroc, weighted_mean
 from expunge.types import AuditRow, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -99,25 +99,26 @@ def shadow_rows(
 
 def membership(observation: Observation, shadows: Shadows, weights: Weights) -> Estimates:
     """LiRA and RMIA, forget pictures against reporting non-members: AUROC, and TPR at 1 % FPR where estimable."""
-    forget, reporting = observation[FORGET], observation["reporting"]
     found: Estimates = {}
+    for name, scores in shadow_scores(observation, shadows).items():
+        found |= ranked(name, scores, weights)
+    return found
+
+
+def shadow_scores(observation: Observation, shadows: Shadows) -> dict[str, Scores]:
+    """LiRA and RMIA by name: what each makes of forget pictures and of reporting non-members."""
+    forget, reporting = _asked(observation)
+    at = np.arange(len(forget.ids)), np.arange(len(reporting.ids))
+    found = {}
     for name, attack in ATTACKS.items():
         # scores of RMIA rise in steps of one picture of its population
-        counted = (reporting, observation["tuning"]) if name == RMIA else (reporting,)
-        few = why_no_tpr(min(len(seen.ids) for seen in counted), FPR)
+        steps = len(observation["tuning"].ids) if name == RMIA else None
         try:
-            scores, why = attack(observation, shadows), ""
+            members, others = np.split(attack(observation, shadows), [len(forget.ids)])
         except Unavailable as error:
-            scores, why = None, str(error)
-        for ending, measure, reason in (
-            ("auroc", weighted_auroc, why),
-            ("tpr_at_1pct_fpr", partial(weighted_tpr, fpr=FPR), why or few),
-        ):
-            values = None
-            if scores is not None and not reason:
-                ours, theirs = np.split(scores, [len(forget.ids)])
-                values = measure(ours, theirs, weights[FORGET], weights["reporting"])
-            found[Key(f"{name}_{ending}", ATTACKED)] = between(values, forget, reporting, reason)
+            found[name] = Scores(forget, reporting, None, None, at, str(error))
+        else:
+            found[name] = Scores(forget, reporting, members, others, at, steps=steps)
     return found
 
 
