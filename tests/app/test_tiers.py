@@ -80,6 +80,9 @@ def test_the_standard_tier_attacks_original_model_and_references_of_a_run(
         assert set(by_name(rows)) >= SHADOW_ROWS | PROBE_ROWS and by_name(rows)["lira_auroc"]["value"] is not None
     assert by_name(found["rows_after"])["lira_auroc"]["gap"] is not None
     assert found["verdict"]["overall"] in ("inconclusive", "distinguishable", "indistinguishable")
+    traded = {(one["attack"], one["model"]) for one in found["curves"]["curves"]}
+    models = ("before", "after", "reference-1")
+    assert {(attack, model) for attack in ("loss", "lira", "lira_offline", "rmia") for model in models} <= traded
     curves = found["relearning"]["curves"]
     assert {(c["model"], c["part"]) for c in curves} >= {("before", "retain"), ("after", "forget")}
     assert all(len(c["loss"]) == len(c["steps"]) > 1 for c in curves)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from expunge.audits.observe import Observation, Seen
+from expunge.audits.population import roc_curves
 from expunge.audits.registry import AUDITS
-from expunge.audits.shadowattacks import ShadowStudy, shadow_rows
+from expunge.audits.shadowattacks import ShadowStudy, shadow_rows, shadow_scores
 from expunge.audits.shadows import Shadows, log_odds
 from expunge.errors import DataError
 from expunge.functional.attacks.curves import auroc
@@ -102,6 +103,10 @@ def test_no_rate_is_told_that_the_steps_of_rmia_are_too_wide_for(
     assert found["lira_tpr_at_1pct_fpr"].value is not None
     assert (found["rmia_tpr_at_1pct_fpr"].value is not None) is told
     assert told or "not estimable with n = 40" in found["rmia_tpr_at_1pct_fpr"].note
+    curves = roc_curves({"after": shadow_scores(model(21), halves())})
+    points = {one.attack: dict(zip(curves.fpr, one.tpr, strict=True)) for one in curves.curves}
+    assert points["lira"][0.01] == pytest.approx(found["lira_tpr_at_1pct_fpr"].value, abs=1e-6)
+    assert (points["rmia"][0.01] is not None) is told
 
 
 def test_pictures_are_found_by_id_whatever_their_order() -> None:

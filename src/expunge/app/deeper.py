@@ -13,11 +13,12 @@ from torch import nn
 
 from expunge.audits.collapse import collapse
 from expunge.audits.observe import Observation
+from expunge.audits.population import roc_curves
 from expunge.audits.relearn import RelearningCurve, relearning
 from expunge.audits.residue import residue
 from expunge.audits.rows import RowsBeside
 from expunge.audits.run import AuditReport
-from expunge.audits.shadowattacks import ShadowStudy, shadow_rows
+from expunge.audits.shadowattacks import ShadowStudy, shadow_rows, shadow_scores
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
 from expunge.errors import ModelError, Unavailable
@@ -81,9 +82,16 @@ class Further:
 
 
 def attacked(audited: Audited, study: ShadowStudy, seed: int) -> Audited:
-    """The same with the attacks that these shadows allow."""
+    """The same with the attacks that these shadows allow, and with their curves."""
     rows = shadow_rows(study, audited.before, audited.after, audited.beside, seed=seed)
-    return audited.with_rows(rows)
+    found = audited.with_rows(rows)
+    if study.halves is None or found.report.curves is None:
+        return found
+    seen = {} if audited.before is None else {"before": audited.before}
+    seen |= {"after": audited.after} | {f"reference-{i}": one for i, one in enumerate(audited.beside, start=1)}
+    more = roc_curves({name: shadow_scores(one, study.halves) for name, one in seen.items()})
+    curves = replace(more, curves=found.report.curves.curves + more.curves)
+    return replace(found, report=replace(found.report, curves=curves))
 
 
 def probed(audited: Audited, task: ErasureTask, settings: EngineSettings) -> Audited:

@@ -28,7 +28,12 @@ PARTS: Mapping[str, str] = {
     "retain": "Trained further on staying people",
     "forget": "Trained further on half of the erased people",
 }
-ATTACKS: Mapping[str, str] = {"svc": "All signals together"}
+ATTACKS: Mapping[str, str] = {
+    "svc": "All signals together",
+    "lira": "LiRA",
+    "lira_offline": "LiRA, offline",
+    "rmia": "RMIA",
+}
 LARGEST = 0.1  # false positive rate at which axes begin at the latest
 FALSE_ALARMS = 0.01  # where the words of a figure read it
 
