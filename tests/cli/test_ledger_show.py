@@ -56,6 +56,7 @@ def test_everything_is_listed_by_its_hash(filled: Desk) -> None:
         "2": "request",
         "02": "request",
         ERASED: "run",
+        ERASED[:8]: "run",
         AUDITED: "run",
         FIRST: "model",
         DATA: "dataset",
@@ -99,6 +100,8 @@ def test_what_only_a_run_at_work_names_is_known_too(filled: Desk) -> None:
 
 
 def test_a_beginning_of_several_hashes_is_refused(filled: Desk) -> None:
+    assert "a number from 1 to 3" in filled("show", "222", code=2)["error"], "too short for a hash"
+    assert "a number from 1 to 3" in filled("show", "23456789", code=2)["error"], "no hash begins so"
     with filled.books.unrepaired().writing() as writer:
         enter(writer, ATTESTATION[:10] + "0" * 54, "train", before=[], after="8" * 64)
     assert "2 of them" in filled("show", ATTESTATION[:8], code=2)["error"]

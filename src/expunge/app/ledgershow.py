@@ -32,8 +32,7 @@ def shown(view: View, name: str, today: date) -> dict[str, Any]:
         RequestError: there is none, or several.
     """
     register = view.register()
-    number = name.isdecimal() and len(name) <= DIGITS
-    what, full = ("request", str(int(name))) if number else _named(view, register, name.lower())
+    what, full = _named(view, register, name.lower())
     match what:
         case "request":
             card = request_card(register.request(int(full)), today)
@@ -52,10 +51,14 @@ def shown(view: View, name: str, today: date) -> dict[str, Any]:
 
 
 def _named(view: View, register: Register, name: str) -> tuple[str, str]:
+    number = int(name) if name.isdecimal() and len(name) <= DIGITS else None
     known = {"run": view.names("run"), "model": view.names("model"), "dataset": view.names("data")}
     known["attestation"] = list(attested_runs(register))
-    found = [(what, full) for what, names in known.items() for full in names if full.startswith(name)]
-    if len(name) < SHORTEST or len(found) != 1:
+    hashed = len(name) >= SHORTEST and number not in register.requests  # some hashes begin with decimal digits only
+    found = [(what, full) for what, names in known.items() for full in names if hashed and full.startswith(name)]
+    if number is not None and not found:
+        return "request", str(register.request(number).number)
+    if len(found) != 1:
         came = f"{len(found)} of them" if len(name) >= SHORTEST else repr(name)
         hashes = f"{SHORTEST} or more digits of the hash of one run, model, dataset or attestation"
         raise RequestError("name", expected=f"the number of a request, or {hashes}", came=came)
