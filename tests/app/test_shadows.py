@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import importlib.util
@@ -209,6 +210,16 @@ def test_the_same_function_with_other_settings_is_another() -> None:
 def test_what_decides_an_unlearning_is_told(change: Callable[[Retraining], tuple[Retraining, object, object]]) -> None:
     before = shadow_unlearning(retraining(), *resolve_method("finetune"), TASK).told
     assert shadow_unlearning(*change(retraining()), TASK).told != before  # type: ignore[arg-type]
+
+
+def test_a_method_beside_an_own_function_still_sees_recipe_and_head() -> None:
+    """Methods restart by the recipe and read features before the head, whoever trains."""
+    own = replace(retraining(), function=mine)
+    other_head = copy.deepcopy(own.artefact)
+    other_head.classifier.head_name = "0"
+    others = replace(own, recipe=replace(RECIPE, epochs=2)), replace(own, artefact=other_head)
+    told, *changed = (shadow_unlearning(r, *resolve_method("finetune"), TASK).told for r in (own, *others))
+    assert told not in changed
 
 
 @pytest.mark.parametrize("architecture", ["resnet10-quarter", "dlfd-resnet18", "tests.app.shadowing:network"])

@@ -95,6 +95,9 @@ def shadow_unlearning(retraining: Retraining, method: Method, config: Any, task:
         **_told(retraining),
         "method": method.name,
         "config": plain(asdict(config)),
+        # what methods are told of the original's training, and the features that they see, whoever trains
+        "original": None if retraining.recipe is None else _recipe(retraining.recipe),
+        "head": retraining.artefact.classifier.head_name,
         "budget": [settings.max_steps, settings.max_seconds],
     }
     return Unlearning(Unlearned(retraining, method, config), told, task.forget, task.tuning)  # type: ignore[arg-type]
