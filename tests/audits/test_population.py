@@ -11,7 +11,7 @@ from scipy.stats import norm
 from expunge.audits.attackcards import ATTACKS
 from expunge.audits.observe import Observation
 from expunge.audits.population import STRONGEST, attack_scores, population, strongest
-from expunge.audits.resampling import resampling
+from expunge.audits.resampling import SAME_PEOPLE, resampling
 from expunge.audits.statistics import ATTACKED, Estimates, Key, estimates
 from tests.audits.gaussians import model
 
@@ -86,3 +86,12 @@ def test_the_strongest_attack_is_chosen_between_references_too() -> None:
     assert 0 < between_references[0] < 0.1 < found[0]
     gaps = [abs(value(first, f"{name}_auroc") - value(second, f"{name}_auroc")) for name in ATTACKS]
     assert between_references[0] >= max(gaps) and STRONGEST.name == "attack_gap"
+
+
+@pytest.mark.parametrize("owners", [None, "Ana"])
+def test_it_is_said_where_the_machine_could_not_be_judged_on_other_people(owners: str | None) -> None:
+    seen = model(n=40)
+    people = None if owners is None else np.full(40, owners)
+    unknown = {**seen, "forget": replace(seen["forget"], subjects=people)}
+    notes = [measured(one)[Key("svc_auroc", ATTACKED)].why_not for one in (seen, unknown)]
+    assert notes == ["", SAME_PEOPLE]

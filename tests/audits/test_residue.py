@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from expunge.audits.resampling import SAME_PEOPLE
 from expunge.audits.residue import Side, member_and_identity, residue
 from expunge.audits.statistics import Estimates, Key
 from expunge.functional.stats import bootstrap_weights
@@ -94,3 +95,9 @@ def test_two_people_of_many_pictures_are_both_looked_at(monkeypatch: pytest.Monk
     rows = residue(None, net(given.retain.spec).eval(), [], given, draws=5).after
     assert {row.subjects for row in rows if row.name == IDENTITY.name} == {2}
     assert {row.n for row in rows if row.name == MEMBER.name} == {40 + len(given.reporting)}
+
+
+def test_it_is_said_where_the_probe_could_not_be_judged_on_other_people() -> None:
+    given = task(retain=16, forget=4)
+    rows = residue(None, net(given.retain.spec).eval(), [], given, draws=5).after
+    assert {row.note for row in rows if row.name == MEMBER.name} == {SAME_PEOPLE}

@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 
 from expunge.audits.attackcards import ATTACKS
 from expunge.audits.observe import Observation, Seen
-from expunge.audits.resampling import Weights, evenly, owners_of
+from expunge.audits.resampling import SAME_PEOPLE, Weights, evenly, owners_of, resampled_subjects
 from expunge.audits.statistics import ATTACKED, FPR, Estimate, Estimates, Key, between
 from expunge.errors import Unavailable
 from expunge.functional.attacks.curves import tpr_at_fpr, why_no_tpr
@@ -45,6 +45,7 @@ class Scores:
         at: positions of these in their splits.
         why_not: why there are none.
         steps: in how many steps scores rise; None where each picture has its own.
+        note: what a reader must know of scores that there are.
     """
 
     forget: Seen
@@ -54,6 +55,7 @@ class Scores:
     at: tuple[Array, Array]
     why_not: str = ""
     steps: int | None = None
+    note: str = ""
 
     @property
     def counted(self) -> int:
@@ -195,7 +197,8 @@ def _machine(sides: Sequence[Seen]) -> Scores:
         )
     except Unavailable as error:
         return Scores(forget, reporting, None, None, at, str(error))
-    return Scores(forget, reporting, scores[side], scores[~side], at)
+    known = all(resampled_subjects(one) for one in sides)
+    return Scores(forget, reporting, scores[side], scores[~side], at, note="" if known else SAME_PEOPLE)
 
 
 def _measured(attack: Scores, weights: Weights, measure: Callable[..., Array], why_not: str = "") -> Estimate:
@@ -204,4 +207,4 @@ def _measured(attack: Scores, weights: Weights, measure: Callable[..., Array], w
     if why_not or attack.members is None or attack.others is None:
         return between(None, *chosen, why_not)
     drawn = weights["forget"][:, attack.at[0]], weights["reporting"][:, attack.at[1]]
-    return between(measure(attack.members, attack.others, *drawn), *chosen)
+    return between(measure(attack.members, attack.others, *drawn), *chosen, attack.note)

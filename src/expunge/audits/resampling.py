@@ -20,6 +20,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Weights = Mapping[Split, Array]
 COMPARED: tuple[Split, ...] = ("forget", "tuning", "reporting")  # of retain, only forget people are compared
 FEW = 10  # subjects; below this a percentile interval is known to be too narrow
+SAME_PEOPLE = "fitted on other pictures, which may show the same people"
 
 
 def resampling(observation: Observation, *, draws: int, seed: int) -> Weights:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from expunge.audits.resampling import evenly
+from expunge.audits.resampling import SAME_PEOPLE, evenly
 from expunge.audits.rows import RowsBeside, rows_beside
 from expunge.audits.statistics import ATTACKED, Estimate, Estimates, Key
 from expunge.errors import Unavailable
@@ -58,7 +58,7 @@ def residue(
 
     Args:
         before: the original, or None. after: the audited model. references: retrained models; may be empty.
-        task: the four sets; at most 2,000 forget and 2,000 reporting pictures are looked at, all of some people.
+        task: the four sets; at most 2,000 forget and 2,000 reporting pictures are looked at.
         seed: of folds and bootstrap. draws: bootstrap resamples of people, else of pictures.
     """
     sides = [_sampled(task.split(name)) for name in ("forget", "reporting")]
@@ -91,7 +91,7 @@ def _member(forget: Side, reporting: Side, stage: str, seed: int) -> Estimate:
     except Unavailable as error:
         return Estimate(None, len(inputs), people, str(error))
     values = weighted_auroc(scores[:n], scores[n:], forget.weights, reporting.weights)
-    return Estimate(values, len(inputs), people)
+    return Estimate(values, len(inputs), people, "" if people is not None else SAME_PEOPLE)
 
 
 def _identity(forget: Side, features: Array, seed: int) -> Estimate:
