@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from expunge.errors import ModelError
+from expunge.models.files import holds_weights
 from expunge.models.load import load_model
 from expunge.models.weights import hash_state
 from tests.models.nets import SMALL, SPEC, small_net
@@ -33,6 +34,13 @@ LAYOUTS: list[tuple[str, Wrap]] = [
     ("w.pth", lambda s: {"model": prefixed(s), "epoch": 3, "optimizer": {"lr": 0.1}}),
     ("w.pt", prefixed),
 ]
+
+
+def test_a_directory_without_its_weights_holds_none(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    assert not holds_weights(tmp_path) and not holds_weights(tmp_path / "w.pth")
+    (tmp_path / "w.pth").touch()
+    assert holds_weights(tmp_path) and holds_weights(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize(("name", "wrap"), LAYOUTS)

@@ -67,17 +67,18 @@ def check_there(model: ModelJob, register: Register) -> None:
 
 def _models_at(register: Register, place: Path) -> set[str]:
     """Models that lay at a place: made there by a run of the ledger, or erased from there by one."""
-    made = {run.after for run in register.runs.values() if run.after is not None and Path(run.out) == place}
-    return made | {found for run in register.runs.values() if (found := _started_at(run, place)) is not None}
+    runs = register.runs.values()
+    made = {run.after for run in runs if run.after is not None and Path(run.out) == place}
+    erasures = [Path(run.out) for run in runs if run.kind == "erase"]
+    return made | {found for out in erasures if (found := _started_at(out, place)) is not None}
 
 
-def _started_at(run: FinishedRun, place: Path) -> str | None:
-    """The model that an erase run began with, if its job says that it lay at `place`."""
+def _started_at(out: Path, place: Path) -> str | None:
+    """The model that the erase run at `out` began with, if its job says that it lay at `place`."""
     try:
-        job = stored_job(Path(run.out)) or {}
-        model = job["model"]
-        at = _root(str(model["weights"] or model["path"]))
-        return str(job["frozen"]["inputs"]["weights"]) if run.kind == "erase" and at == place else None
+        job = stored_job(out) or {}
+        at = _root(str(job["model"]["weights"] or job["model"]["path"]))
+        return str(job["frozen"]["inputs"]["weights"]) if at == place else None
     except (InputError, KeyError, TypeError):  # thrown away, or somebody else's files
         return None
 

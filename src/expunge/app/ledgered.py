@@ -145,7 +145,8 @@ class Entry:
     def _tell(self, earlier: FinishedRun) -> None:
         if self.last is None:
             came = f"people whom run {earlier.run[:SHOWN]} erased already, whose model is not in {earlier.out} any more"
-            raise RequestError(FIELD, expected="people who are not erased yet", came=came)
+            remedy = "the request may be closed all the same (expunge ledger close)"
+            raise RequestError(FIELD, expected="people who are not erased yet", came=came, remedy=remedy)
         attested = f", attestation {earlier.attestation[:SHOWN]}" if earlier.attestation else ""
         self.desk.say(f"already erased by run {earlier.run[:SHOWN]}{attested}; the model to use is in {self.last.out}")
 
