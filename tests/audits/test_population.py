@@ -88,10 +88,10 @@ def test_the_strongest_attack_is_chosen_between_references_too() -> None:
     assert between_references[0] >= max(gaps) and STRONGEST.name == "attack_gap"
 
 
-@pytest.mark.parametrize("owners", [None, "Ana"])
-def test_it_is_said_where_the_machine_could_not_be_judged_on_other_people(owners: str | None) -> None:
+def test_it_is_said_where_the_machine_could_not_be_judged_on_other_people() -> None:
+    """Of one person nobody can be held out; where nobody is known, the same people may be on both sides."""
     seen = model(n=40)
-    people = None if owners is None else np.full(40, owners)
-    unknown = {**seen, "forget": replace(seen["forget"], subjects=people)}
-    notes = [measured(one)[Key("svc_auroc", ATTACKED)].why_not for one in (seen, unknown)]
-    assert notes == ["", SAME_PEOPLE]
+    alone, unknown = ({**seen, "forget": replace(seen["forget"], subjects=s)} for s in (np.full(40, "Ana"), None))
+    rows = [measured(one)[Key("svc_auroc", ATTACKED)] for one in (seen, unknown, alone)]
+    assert [row.values is not None for row in rows] == [True, True, False]
+    assert [row.why_not for row in rows[:2]] == ["", SAME_PEOPLE] and "a side shows 1 subject" in rows[2].why_not

@@ -98,6 +98,9 @@ def test_two_people_of_many_pictures_are_both_looked_at(monkeypatch: pytest.Monk
 
 
 def test_it_is_said_where_the_probe_could_not_be_judged_on_other_people() -> None:
-    given = task(retain=16, forget=4)
-    rows = residue(None, net(given.retain.spec).eval(), [], given, draws=5).after
-    assert {row.note for row in rows if row.name == MEMBER.name} == {SAME_PEOPLE}
+    given = task(retain=16, forget=8)
+    alone, unknown = (replace(given, forget=replace(given.forget, subjects=s)) for s in (np.full(8, "Ana"), None))
+    for one, known, note in ((unknown, True, SAME_PEOPLE), (alone, False, "a side shows 1 subject")):
+        rows = residue(None, net(given.retain.spec).eval(), [], one, draws=5).after
+        (row,) = (row for row in rows if row.name == MEMBER.name)
+        assert (row.value is not None) is known and note in row.note

@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 
 from expunge.audits.attackcards import ATTACKS
 from expunge.audits.observe import Observation, Seen
-from expunge.audits.resampling import SAME_PEOPLE, Weights, evenly, owners_of, resampled_subjects
+from expunge.audits.resampling import SAME_PEOPLE, Weights, evenly, owners_of
 from expunge.audits.statistics import ATTACKED, FPR, Estimate, Estimates, Key, between
 from expunge.errors import Unavailable
 from expunge.functional.attacks.curves import tpr_at_fpr, why_no_tpr
@@ -197,8 +197,8 @@ def _machine(sides: Sequence[Seen]) -> Scores:
         )
     except Unavailable as error:
         return Scores(forget, reporting, None, None, at, str(error))
-    known = all(resampled_subjects(one) for one in sides)
-    return Scores(forget, reporting, scores[side], scores[~side], at, note="" if known else SAME_PEOPLE)
+    note = SAME_PEOPLE if forget.subjects is None or reporting.subjects is None else ""
+    return Scores(forget, reporting, scores[side], scores[~side], at, note=note)
 
 
 def _measured(attack: Scores, weights: Weights, measure: Callable[..., Array], why_not: str = "") -> Estimate:

@@ -68,8 +68,8 @@ def resampled_subjects(seen: Seen) -> int | None:
 
 
 def owners_of(seen: Seen) -> Array:
-    """Who must not be on both sides of a fit: the subjects that are resampled, else each picture its own."""
-    return seen.ids if seen.subjects is None or not resampled_subjects(seen) else seen.subjects
+    """Who must not be on both sides of a fit: the subjects; where nobody is known, each picture its own."""
+    return seen.ids if seen.subjects is None else seen.subjects
 
 
 def evenly(n: int, most: int) -> Array:

@@ -139,7 +139,7 @@ def _weights(pictures: PictureSet, draws: int, seed: int) -> Array:
 def _side(model: PixelClassifier, pictures: PictureSet, weights: Array) -> Side:
     known = _people(pictures)
     return Side(
-        owners=pictures.ids if known is None else known,
+        owners=pictures.ids if pictures.subjects is None else pictures.subjects,
         subjects=None if known is None else len(np.unique(known)),
         weights=weights,
         features={stage: found.numpy() for stage, found in stage_features(model, pictures).items()},
