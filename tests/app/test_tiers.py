@@ -26,7 +26,7 @@ from tests.app.test_shadows import RAY
 from tests.app.workbench import Workbench
 
 SHADOW_ROWS = {"lira_auroc", "lira_offline_auroc", "rmia_auroc"}
-PROBE_ROWS = {"relearn_speed", "residue_member_auroc", "collapse_separability"}
+PROBE_ROWS = {"full_gradient_auroc", "relearn_speed", "residue_member_auroc", "collapse_separability"}
 METHOD_ROWS = {"u_lira", "u_lira_auroc", "klom", "epsilon_quality"}
 
 

@@ -112,7 +112,7 @@ def test_every_row_is_registered_and_every_audit_appears() -> None:
     rows = [r for part in (found.rows_before, found.rows_after, *found.rows_reference) for r in part]
     assert list(AUDITS) == [d["name"] for d in describe_audits()]
     # the others train models or look inside them, and are measured where asked for
-    asked_for = ("lira", "rmia", "u_lira", "klom", "epsilon", "relearn", "residue", "collapse")
+    asked_for = ("lira", "rmia", "u_lira", "klom", "epsilon", "full_gradient", "relearn", "residue", "collapse")
     assert {r.name for r in rows} == {name for name in AUDITS if not name.startswith(asked_for)}
     assert all((r.unit, r.direction) == (AUDITS[r.name].unit, AUDITS[r.name].direction) for r in rows)
 

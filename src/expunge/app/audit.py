@@ -25,7 +25,7 @@ from expunge.app.references import Retraining
 from expunge.app.resolve import resolve_job
 from expunge.app.results import FORMAT, judged_report, reference_names
 from expunge.app.rundir import began_with, check_out, finished, open_run
-from expunge.app.tiers import TIERS, Shadowing, shadow_study, workers_of
+from expunge.app.tiers import PROBES, TIERS, Shadowing, shadow_study, workers_of
 from expunge.app.user import train_function
 from expunge.audits.breakdown import Groups
 from expunge.audits.run import audit
@@ -167,7 +167,7 @@ def _deeper(audited: Audited, study: ShadowStudy, missing: Sequence[str], shadow
     settings = shadowing.retraining.settings
     found = attacked(audited, study, settings.seed)
     if shadowing.tier.probes:
-        desk.stage("relearning, feature residue, correlation collapse")
+        desk.stage(PROBES)
         found = probed(found, shadowing.task, settings)
     return found.with_notes(missing)
 

@@ -1,4 +1,4 @@
-"""What an audit may do beyond a look at answers: shadow attacks, relearning, feature residue, correlation collapse.
+"""What an audit may do beyond a look at answers: shadow attacks, gradients, relearning, residue, correlation collapse.
 
 Models with what they answered flow in; reports with more rows flow out. Copies are trained, never the models.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from expunge.audits.collapse import collapse
+from expunge.audits.gradients import gradients
 from expunge.audits.observe import Observation
 from expunge.audits.population import roc_curves
 from expunge.audits.relearn import RelearningCurve, relearning
@@ -95,11 +96,12 @@ def attacked(audited: Audited, study: ShadowStudy, seed: int) -> Audited:
 
 
 def probed(audited: Audited, task: ErasureTask, settings: EngineSettings) -> Audited:
-    """The same with relearning, feature residue and correlation collapse."""
+    """The same with gradients of all weights, relearning, feature residue and correlation collapse."""
     seed = settings.seed
     found = audited.with_rows(collapse(audited.before, audited.after, audited.beside, seed=seed))
     models = (audited.original, audited.model, audited.references)
     with _on_device(audited, settings.device):
+        found = found.with_rows(gradients(*models, task, audited.after, seed=seed))
         found = found.with_rows(residue(*models, task, seed=seed))
         try:
             relearned = relearning(*models, task, Further(settings), seed=seed)

@@ -25,7 +25,7 @@ from expunge.types import ErasureTask
 POPULATION = "population attacks on the answers, gaps to the references"
 MEMBERSHIP = "LiRA (online and offline) and RMIA"
 METHOD = "U-LiRA, KLoM and the epsilon score of the method"
-PROBES = "relearning, feature residue and correlation collapse"
+PROBES = "gradients of all weights, relearning, feature residue and correlation collapse"
 NEEDED = {MEMBERSHIP: ("halves",), METHOD: ("unlearned", "retrained")}
 NO_METHOD = f"{METHOD}: unavailable: nobody said which method made the model (--run, or --method)"
 

@@ -6,6 +6,15 @@ from expunge.audits.card import Audit
 
 INSIDE_AUDITS: tuple[Audit, ...] = (
     Audit(
+        "full_gradient_auroc",
+        "Attack on the gradient of all weights, AUROC",
+        "auroc",
+        "reference",
+        "Probability that a forget picture pulls less on all weights of the model than a non-member does (norm of the "
+        "loss's gradient; a sample of at most 500 pictures a side).",
+        "norm of the gradients of Nasr et al. 2019",
+    ),
+    Audit(
         "relearn_loss",
         "Loss of held-out people while relearning",
         "nats",

@@ -93,8 +93,8 @@ def ranked(name: str, attack: Scores, weights: Weights) -> Estimates:
     """AUROC, and TPR at 1 % FPR where estimable, of one attack."""
     few = why_no_tpr(attack.counted, FPR)
     return {
-        Key(f"{name}_auroc", ATTACKED): _measured(attack, weights, weighted_auroc),
-        Key(f"{name}_tpr_at_1pct_fpr", ATTACKED): _measured(attack, weights, partial(weighted_tpr, fpr=FPR), few),
+        Key(f"{name}_auroc", ATTACKED): measured(attack, weights, weighted_auroc),
+        Key(f"{name}_tpr_at_1pct_fpr", ATTACKED): measured(attack, weights, partial(weighted_tpr, fpr=FPR), few),
     }
 
 
@@ -201,7 +201,8 @@ def _machine(sides: Sequence[Seen]) -> Scores:
     return Scores(forget, reporting, scores[side], scores[~side], at, note=note)
 
 
-def _measured(attack: Scores, weights: Weights, measure: Callable[..., Array], why_not: str = "") -> Estimate:
+def measured(attack: Scores, weights: Weights, measure: Callable[..., Array], why_not: str = "") -> Estimate:
+    """What `measure` makes of an attack's scores under all weights; without a number where there is a reason."""
     chosen = attack.forget.part(attack.at[0]), attack.reporting.part(attack.at[1])
     why_not = attack.why_not or why_not
     if why_not or attack.members is None or attack.others is None:

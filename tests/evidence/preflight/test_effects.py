@@ -106,7 +106,7 @@ def test_more_pictures_show_smaller_effects() -> None:
 
 def test_pictures_beyond_a_sample_do_not_help_who_looks_at_a_sample() -> None:
     some, many = sets(500, 500, 1000), sets(5000, 5000, 10_000)
-    for audit in ("svc_auroc", "attack_gap", "collapse_probe_accuracy"):
+    for audit in ("svc_auroc", "attack_gap", "full_gradient_auroc", "collapse_probe_accuracy"):
         assert least(audit, *some) == least(audit, *many)
     assert least("residue_member_auroc", *some) > least("residue_member_auroc", *many)
 

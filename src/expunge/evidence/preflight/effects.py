@@ -82,6 +82,10 @@ def _rank(name: str, sizes: Sizes) -> Effect:
     return _auroc(name, sizes["forget"].independent, sizes["reporting"].independent)
 
 
+def _sampled_rank(name: str, sizes: Sizes) -> Effect:
+    return _auroc(name, *(_sampled(sizes[side], MACHINE) for side in ("forget", "reporting")))
+
+
 def _beside_itself(name: str, sizes: Sizes) -> Effect:
     """Forget pictures under one model against the same under another; taken for strangers, on the safe side."""
     return _auroc(name, sizes["forget"].independent, sizes["forget"].independent)
@@ -184,6 +188,7 @@ _EFFECTS: Mapping[str, Rule] = {
     "svc_auroc": partial(_fitted_rank, most=MACHINE),
     "svc_tpr_at_1pct_fpr": partial(_tail, most=MACHINE),
     "attack_gap": _strongest,
+    "full_gradient_auroc": _sampled_rank,
     "relearn_loss": partial(_relearned, effect_of=_mean_of),
     "relearn_accuracy": partial(_relearned, effect_of=_share_of),
     "relearn_speed": partial(_relearned, effect_of=_mean_of),

@@ -52,6 +52,10 @@ WORDINGS: Mapping[str, Wording] = {
         "The largest gap to a retrained model that any attack on single pictures finds; two retrained models show one "
         "as well.",
     ),
+    "full_gradient_auroc": Wording(
+        "Attack by how much the whole model would still learn",
+        "As the membership attack by loss, but by how much all weights would still change to learn the picture.",
+    ),
     "relearn_loss": Wording(
         "While relearning: mean loss", "Of erased people who are kept out while the model is trained a little further."
     ),
