@@ -210,6 +210,25 @@ def test_a_run_is_audited_without_other_models(
     assert not (tmp_path / "audit").exists()
 
 
+def test_a_run_that_was_not_retrained_is_no_reference(erased: Path, bench: Workbench, tmp_path: Path) -> None:
+    for reference, came in ((erased, "a run of finetune"), (bench.original, "one trained on everybody")):
+        job = bench.audit(tmp_path / "audit", models=[str(bench.reference)], reference=str(reference / "model"))
+        with pytest.raises(InputError, match=f"retrained without the erased people.*{came}"):
+            audit_files(job, desk=Silent())
+    assert not (tmp_path / "audit").exists()
+
+
+def test_a_reference_of_another_request_is_told(bench: Workbench, tmp_path: Path) -> None:
+    """It may have been trained on somebody who is asked about here."""
+    people = {"request__file": None, "request__subjects": ["person-0003"]}
+    desk, notes = Listener(), []
+    for flags in (people, {}):
+        job = bench.audit(tmp_path / f"audit-{len(flags)}", reference=str(bench.reference), **flags)
+        (report,) = measured(job, desk)["audits"]
+        notes.append([note for note in report["notes"] if "another request" in note])
+    assert len(notes[0]) == 1 and not notes[1] and desk.warnings == notes[0]
+
+
 def test_tiers_are_listed_with_their_shadows() -> None:
     assert [tier.shadows for tier in TIERS.values()] == [0, 16, 128]
     lines = tier_table().splitlines()

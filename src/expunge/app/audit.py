@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from expunge.app.auditpages import audit_pages
-from expunge.app.auditrun import audited_run, check_same_run
+from expunge.app.auditrun import audited_run, check_same_run, reference_doubts
 from expunge.app.deeper import Audited, attacked, probed
 from expunge.app.desk import Desk
 from expunge.app.freeze import decided, freeze
@@ -60,16 +60,19 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     began = began_with(out) or (dict(run.inputs) if run is not None else None)
     _check_apart((*original, *models), references)
     resolution, asked = resolve_job(job.request, data, desk=desk, began=began)
+    doubts = reference_doubts(job.reference.paths, asked["request"])
     inputs = {"pictures": data.fingerprint, **asked}
     inputs |= {f"model-{i}": m.weights_sha256 for i, m in enumerate((*original, *models, *references), start=1)}
     if run is not None:
         check_same_run(run, inputs, resolution.task, (*original, *models), desk)
     shadowing = _shadowing(job, resolution.task, (*original, *models)[0], settings, out)
     groups = {column: _grouped(data, column, resolution.task) for column in job.groups}
+    for doubt in doubts:
+        desk.warn(doubt)
     with open_run(out, freeze(job, inputs), resume=resume) as work:
         study, missing = shadow_study(shadowing, desk)
         found = audit_models(models, original, references, resolution, settings=settings, desk=desk, groups=groups)
-        found = [_deeper(one, study, missing, shadowing, desk) for one in found]
+        found = [_deeper(one, study, (*doubts, *missing), shadowing, desk) for one in found]
         named = dict(zip(names_of(job.models), found, strict=True))
         metrics = {**_metrics(named, resolution, references), **_shadow_counts(job, study)}
         work.write_json("metrics.json", metrics)

@@ -12,6 +12,7 @@ from typing import Any
 from expunge.app.desk import Desk
 from expunge.app.job import AuditJob
 from expunge.app.reopen import SAME, EraseRun, check_code, check_made, check_unchanged, erase_run
+from expunge.app.rundir import began_with, stored_job
 from expunge.errors import InputError
 from expunge.models.artefact import ModelArtefact
 from expunge.types import SPLITS, ErasureTask
@@ -57,6 +58,30 @@ def audited_run(job: AuditJob) -> EraseRun | None:
     run = erase_run(job.run, device=job.engine.device, threads=job.engine.threads)
     check_code(run.job, job.factory)
     return run
+
+
+def reference_doubts(paths: Sequence[str], request: str) -> list[str]:
+    """What finished runs that are named as references say of whom they were trained without.
+
+    Args:
+        paths: of references; only runs say anything. request: fingerprint of who is asked about.
+
+    Raises:
+        InputError: one was trained on everybody, or made by another method than retraining.
+    """
+    said = []
+    for path in map(Path, paths):
+        place = path.parent if path.name == "model" else path
+        job = stored_job(place) or {}
+        kind = job.get("kind")
+        came = "one trained on everybody" if kind == "train" and job.get("without") is None else ""
+        if kind == "erase" and job["method"]["name"] != "retrain":
+            came = f"a run of {job['method']['name']}"
+        if came:
+            raise InputError(str(path), expected="a model retrained without the erased people", came=came)
+        if kind is not None and (began_with(place) or {}).get("request") != request:
+            said.append(f"The reference {path} was trained for another request: it may have seen people of this one.")
+    return said
 
 
 def check_same_run(
