@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from safetensors.torch import load_file, save_file
 
@@ -218,8 +219,16 @@ def test_a_run_that_was_not_retrained_is_no_reference(erased: Path, bench: Workb
     assert not (tmp_path / "audit").exists()
 
 
-def test_a_reference_of_another_request_is_told(bench: Workbench, tmp_path: Path) -> None:
-    """It may have been trained on somebody who is asked about here."""
+def test_a_reference_of_another_request_or_of_other_pictures_is_told(bench: Workbench, tmp_path: Path) -> None:
+    """It may have been trained on somebody who is asked about here, or on a table without them."""
+    table = pq.read_table(bench.faces)
+    pq.write_table(table.slice(0, table.num_rows - 4), tmp_path / "others.parquet")
+    others = bench.audit(
+        tmp_path / "others", data__path=str(tmp_path / "others.parquet"), reference=str(bench.original)
+    )
+    others = others.model_copy(update={"models": (str(bench.reference),)})
+    (report,) = measured(others)["audits"]
+    assert any("other pictures or another request" in note for note in report["notes"])
     people = {"request__file": None, "request__subjects": ["person-0003"]}
     desk, notes = Listener(), []
     for flags in (people, {}):

@@ -60,8 +60,8 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     began = began_with(out) or (dict(run.inputs) if run is not None else None)
     _check_apart((*original, *models), references)
     resolution, asked = resolve_job(job.request, data, desk=desk, began=began)
-    doubts = reference_doubts(job.reference.paths, asked["request"])
     inputs = {"pictures": data.fingerprint, **asked}
+    doubts = reference_doubts(job.reference.paths, inputs)
     inputs |= {f"model-{i}": m.weights_sha256 for i, m in enumerate((*original, *models, *references), start=1)}
     if run is not None:
         check_same_run(run, inputs, resolution.task, (*original, *models), desk)

@@ -60,27 +60,30 @@ def audited_run(job: AuditJob) -> EraseRun | None:
     return run
 
 
-def reference_doubts(paths: Sequence[str], request: str) -> list[str]:
+def reference_doubts(paths: Sequence[str], inputs: Mapping[str, str]) -> list[str]:
     """What finished runs that are named as references say of whom they were trained without.
 
     Args:
-        paths: of references; only runs say anything. request: fingerprint of who is asked about.
+        paths: of references; only runs say anything. inputs: fingerprints of pictures and request now.
 
     Raises:
-        InputError: one was trained on everybody, or made by another method than retraining.
+        InputError: one was trained on all of these pictures, or made by another method than retraining.
     """
     said = []
     for path in map(Path, paths):
         place = path.parent if path.name == "model" else path
         job = stored_job(place) or {}
-        kind = job.get("kind")
-        came = "one trained on everybody" if kind == "train" and job.get("without") is None else ""
+        kind, began = job.get("kind"), began_with(place) or {}
+        same = {name for name in ("pictures", "request") if began.get(name) == inputs[name]}
+        came = "one trained on everybody" if kind == "train" and job.get("without") is None and same else ""
         if kind == "erase" and job["method"]["name"] != "retrain":
             came = f"a run of {job['method']['name']}"
         if came:
             raise InputError(str(path), expected="a model retrained without the erased people", came=came)
-        if kind is not None and (began_with(place) or {}).get("request") != request:
-            said.append(f"The reference {path} was trained for another request: it may have seen people of this one.")
+        if kind is not None and len(same) < 2:
+            said.append(
+                f"The reference {path} was trained for other pictures or another request: it may have seen some."
+            )
     return said
 
 
