@@ -81,9 +81,8 @@ def reference_doubts(paths: Sequence[str], inputs: Mapping[str, str]) -> list[st
         if came:
             raise InputError(str(path), expected="a model retrained without the erased people", came=came)
         if kind is not None and len(same) < 2:
-            said.append(
-                f"The reference {path} was trained for other pictures or another request: it may have seen some."
-            )
+            unlike = "other pictures or another request: whether it saw erased people is not known"
+            said.append(f"The reference {path} was trained for {unlike}.")
     return said
 
 
