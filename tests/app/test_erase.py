@@ -177,3 +177,13 @@ def test_models_that_do_not_belong_together(bench: Workbench, tmp_path: Path) ->
     with pytest.raises(MethodError, match="no_such"):
         erase_files(bench.erase(tmp_path / "run", method__name="no_such"), desk=Silent())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reference_is_another_model_than_the_original_and_the_other_references(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    own, reference = str(bench.original / "model"), str(bench.reference)
+    for paths in ([own], [reference, str(bench.reference / "model")]):
+        with pytest.raises(InputError, match=r"reference .*expected other weights"):
+            erase_files(bench.erase(tmp_path / "run", reference=paths), desk=Silent())
+    assert list(tmp_path.iterdir()) == []

@@ -19,7 +19,7 @@ from expunge.data.dataset import Dataset
 from expunge.data.sources import DataSpec
 from expunge.data.synthetic import synthetic_faces
 from expunge.engine.settings import EngineSettings
-from expunge.errors import DataError, ModelError, RequestError, Unavailable
+from expunge.errors import DataError, InputError, ModelError, RequestError, Unavailable
 from expunge.models.weights import hash_state
 from expunge.types import TrainRecipe
 from tests.app.workbench import Workbench
@@ -208,3 +208,11 @@ def test_warnings_are_kept(faces: Dataset, people: list[str], monkeypatch: pytes
     result = expunge.erase(network(), faces, people, method="finetune", settings=FAST, engine=ENGINE)
     assert "nothing was erased" in result.warnings[0]
     assert repr(result).startswith("warning:")
+
+
+def test_a_reference_is_another_model_than_those_it_is_compared_with(faces: Dataset, people: list[str]) -> None:
+    net = network()
+    with pytest.raises(InputError, match=r"reference .*expected other weights"):
+        expunge.erase(net, faces, people, method="finetune", references=[copy.deepcopy(net)], engine=ENGINE)
+    with pytest.raises(InputError, match=r"reference .*expected other weights"):
+        expunge.audit(network(1), faces, people, original=net, references=[net], engine=ENGINE)

@@ -21,7 +21,7 @@ from expunge.app.job import AuditJob, ModelJob
 from expunge.app.jobfile import job_fields
 from expunge.app.line import watch, watch_untrained
 from expunge.app.measure import plain
-from expunge.app.references import Retraining
+from expunge.app.references import Retraining, check_apart
 from expunge.app.resolve import resolve_job
 from expunge.app.results import FORMAT, judged_report, reference_names
 from expunge.app.rundir import began_with, check_out, finished, open_run
@@ -58,7 +58,7 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     run = audited_run(job)
     data, models, original, references = _models(job, desk)
     began = began_with(out) or (dict(run.inputs) if run is not None else None)
-    _check_apart((*original, *models), references)
+    check_apart((*original, *models), references)
     resolution, asked = resolve_job(job.request, data, desk=desk, began=began)
     inputs = {"pictures": data.fingerprint, **asked}
     doubts = reference_doubts(job.reference.paths, inputs)
@@ -145,18 +145,6 @@ def _models(
 
     original = load([job.original]) if job.original is not None else ()
     return data, (artefact, *load(others)), original, load(job.reference.paths)
-
-
-def _check_apart(models: Sequence[ModelArtefact], references: Sequence[ModelArtefact]) -> None:
-    """Refuse a reference that is one of the models compared with it, or another reference, under another name."""
-    known = {model.weights_sha256: model.source for model in models}
-    for reference in references:
-        if (same := known.get(reference.weights_sha256)) is not None:
-            expected = "other weights than those of all models that it is compared with"
-            raise InputError(
-                "reference (--reference)", expected=expected, came=f"{reference.source}, the same as {same}"
-            )
-        known[reference.weights_sha256] = reference.source
 
 
 def _grouped(data: Dataset, column: str, task: ErasureTask) -> dict[Split, np.ndarray[Any, Any]]:

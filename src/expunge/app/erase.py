@@ -19,7 +19,7 @@ from expunge.app.job import EraseJob, MethodJob
 from expunge.app.jobfile import job_fields
 from expunge.app.line import Erased, Erasure, run_line
 from expunge.app.measure import plain
-from expunge.app.references import Retraining, price, save_whole
+from expunge.app.references import Retraining, check_apart, price, save_whole
 from expunge.app.reporting import Cover, erasure_report
 from expunge.app.resolve import resolve_job
 from expunge.app.results import erasure_metrics
@@ -85,6 +85,7 @@ def load(
     function = train_function(job.recipe.function) if job.recipe.function else None
     data, artefact = load_for_data(job.model, job.data, desk=desk)
     references = load_beside(job.reference.paths, job.model.path, artefact, data)
+    check_apart([artefact], references)
     resolution, asked = resolve_job(job.request, data, desk=desk, began=began)
     base = artefact.recipe
     recipe = job.recipe.recipe(base, base.seed if base is not None else job.seed)

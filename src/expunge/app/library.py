@@ -17,7 +17,7 @@ from expunge.app.audit import audit_models
 from expunge.app.desk import Both, Desk, Silent
 from expunge.app.line import Erased, Erasure, run_line
 from expunge.app.memory import Pictures, as_artefact, as_dataset, as_request
-from expunge.app.references import Retraining
+from expunge.app.references import Retraining, check_apart
 from expunge.app.results import TableRow, erasure_metrics, table_rows, text_table
 from expunge.app.user import UserTrain
 from expunge.audits.run import AuditReport
@@ -121,26 +121,26 @@ def erase(
         >>> result.outcome.changed, result.report.row("accuracy", "forget").n
         (True, 4)
     """
-    listener = desk or Silent()
     pictures = as_dataset(data, columns, model, preprocessing)
     artefact = as_artefact(model, pictures, preprocessing=preprocessing, head=head, factory=factory)
     resolution = resolve(as_request(request), pictures, near_copies=near_copies)
     decided = decide(replace(engine or EngineSettings(), seed=seed))
-    known = recipe or artefact.recipe
     chosen, config = resolve_method(method, settings)
+    beside = tuple(as_artefact(m, pictures, preprocessing=preprocessing, head=head) for m in references)
+    check_apart([artefact], beside)
     erasure = Erasure(
         resolution=resolution,
         artefact=artefact,
         method=chosen,
         config=config,
-        retraining=Retraining(artefact, resolution.task.retain, known, train, decided),
-        references=tuple(as_artefact(m, pictures, preprocessing=preprocessing, head=head) for m in references),
+        retraining=Retraining(artefact, resolution.task.retain, recipe or artefact.recipe, train, decided),
+        references=beside,
         train=train_references,
         settings=decided,
         key="",
     )
     heard = Silent()
-    erased = run_line(erasure, run=None, desk=Both(listener, heard))
+    erased = run_line(erasure, run=None, desk=Both(desk or Silent(), heard))
     return ErasureResult(
         model=erased.model if isinstance(model, type(erased.model)) else erased.model.net,
         report=erased.report,
@@ -179,10 +179,13 @@ def audit(
     def load(found: Model) -> ModelArtefact:
         return as_artefact(found, pictures, preprocessing=preprocessing, head=head)
 
+    models, before = [load(model)], [load(original)] if original is not None else []
+    beside = [load(reference) for reference in references]
+    check_apart((*before, *models), beside)
     (audited,) = audit_models(
-        [load(model)],
-        [load(original)] if original is not None else [],
-        [load(reference) for reference in references],
+        models,
+        before,
+        beside,
         resolution,
         settings=decide(replace(engine or EngineSettings(), seed=seed)),
         desk=desk or Silent(),

@@ -7,7 +7,7 @@ it is done. A reference never sees the forget set, and no budget cuts it short: 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from expunge.engine.events import Events
 from expunge.engine.progress import Progress
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
-from expunge.errors import Unavailable
+from expunge.errors import InputError, Unavailable
 from expunge.models.artefact import ModelArtefact
 from expunge.models.classifier import PixelClassifier
 from expunge.types import PictureSet, TrainRecipe
@@ -56,6 +56,22 @@ class Retraining:
         """Seeds of the references, never the original's own."""
         own = self.recipe.seed if self.recipe else None
         return [seed for seed in range(FIRST_SEED, FIRST_SEED + count + 1) if seed != own][:count]
+
+
+def check_apart(models: Sequence[ModelArtefact], references: Sequence[ModelArtefact]) -> None:
+    """Refuse a reference that is one of the models compared with it, or another reference, under another name.
+
+    Raises:
+        InputError: naming both.
+    """
+    known = {model.weights_sha256: model.source for model in models}
+    for reference in references:
+        if (same := known.get(reference.weights_sha256)) is not None:
+            expected = "other weights than those of all models that it is compared with"
+            raise InputError(
+                "reference (--reference)", expected=expected, came=f"{reference.source}, the same as {same}"
+            )
+        known[reference.weights_sha256] = reference.source
 
 
 def price(retraining: Retraining) -> float | None:
