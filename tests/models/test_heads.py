@@ -84,6 +84,13 @@ class TwinHeads(nn.Module):
         return torch.cat([self.a(x.flatten(1)), self.b(x.flatten(1))], dim=1)
 
 
+class Last(nn.Module):
+    """The sequence out of what a recurrent layer returns."""
+
+    def forward(self, found: tuple[Tensor, object]) -> Tensor:
+        return found[0]
+
+
 class Repeated(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -113,8 +120,27 @@ def test_what_cannot_be_a_head_is_said_with_what_there_is() -> None:
         with pytest.raises(ModelError, match=message) as caught:
             PixelClassifier(net, SMALL, SPEC, head=head)
         assert "\n" not in str(caught.value)
-    # one of several heads may be named: its input are the features of all
-    assert PixelClassifier(TwinHeads(), SMALL, SPEC, head="b").features_and_logits(torch.rand(2, 3, 8, 8))[0].shape[1]
+
+
+@pytest.mark.parametrize(("net", "head"), [(TwinHeads(), "a"), (TwinHeads(), "b"), (ConvHead(), "head")])
+def test_a_named_head_gives_the_answer_or_the_part_of_some_attributes(net: nn.Module, head: str) -> None:
+    assert PixelClassifier(net, SMALL, SPEC, head=head).head_name == head
+
+
+@pytest.mark.parametrize(
+    ("net", "head"),
+    [
+        (Odd(), "last_defined"),  # as wide as the answer, and runs once
+        (small_net(), "1"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.Sigmoid()), "1"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.ReLU(inplace=True)), "1"),
+        (nn.Sequential(nn.Flatten(), nn.LSTM(192, 4), Last(), nn.Linear(4, 3)), "1"),
+    ],
+)
+def test_a_named_head_that_does_not_give_the_answer_is_refused(net: nn.Module, head: str) -> None:
+    """Planted faults: the gradients of the last layer are those of another one, and its features too."""
+    with pytest.raises(ModelError, match=f"head: expected layer '{head}' to give the logits.*linear layers are"):
+        PixelClassifier(net, SMALL, SPEC, head=head)
 
 
 def test_looking_for_a_head_draws_no_random_numbers() -> None:

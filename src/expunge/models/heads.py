@@ -61,20 +61,32 @@ def find_head(net: nn.Module, spec: LabelSpec, preprocessing: Preprocessing) -> 
 
 
 def check_head(net: nn.Module, name: str, spec: LabelSpec, preprocessing: Preprocessing) -> None:
-    """Refuse a named head that does not run exactly once, or a network whose answer has another width.
+    """Refuse a named head that does not run exactly once or give the answer, and an answer of another width.
+
+    What it gives may be a part of the answer: the logits of some attributes, beside which others' stand.
 
     Raises:
         ModelError: saying which.
     """
-    caught: list[Tensor] = []
-    handle = net.get_submodule(name).register_forward_pre_hook(catch_input(caught), with_kwargs=True)
+    outputs: list[Any] = []
+
+    def keep(_: nn.Module, __: Any, output: Any) -> None:
+        # a copy, since a layer that follows may write into it
+        outputs.append(output.clone() if isinstance(output, Tensor) else output)
+
+    handle = net.get_submodule(name).register_forward_hook(keep)
     try:
-        check_width(probe(net, preprocessing), spec)
+        logits = probe(net, preprocessing)
     finally:
         handle.remove()
-    if len(caught) != 1:
+    check_width(logits, spec)
+    remedy = candidates(linear_layers(net))
+    if len(outputs) != 1:
         expected = f"layer {name!r} to run exactly once per forward pass"
-        raise ModelError("head", expected=expected, came=f"{len(caught)} runs", remedy=candidates(linear_layers(net)))
+        raise ModelError("head", expected=expected, came=f"{len(outputs)} runs", remedy=remedy)
+    if not _is_part(outputs[0], logits):
+        expected = f"layer {name!r} to give the logits, or those of some attributes"
+        raise ModelError("head", expected=expected, came="an output that is not in the answer", remedy=remedy)
 
 
 def check_width(logits: Tensor, spec: LabelSpec) -> None:
@@ -152,6 +164,14 @@ def _watched(net: nn.Module, width: int, runs: Counter[str], outputs: dict[str, 
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _is_part(output: Any, logits: Tensor) -> bool:
+    """Whether what a layer gave for one picture stands in the answer, side by side."""
+    if not isinstance(output, Tensor):
+        return False
+    found, answer = output.flatten(), logits.flatten()
+    return any(torch.equal(found, answer[i : i + len(found)]) for i in range(len(answer) - len(found) + 1))
 
 
 def _is_linear(module: nn.Module) -> bool:
