@@ -250,6 +250,22 @@ def test_unknown_workers_are_refused(text: str) -> None:
         workers_of(text, 1)
 
 
+def test_ray_that_is_not_installed_is_refused_before_anything_is_written(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"workers.*pip install 'expunge\[ray\]'"):
+        audit_files(bench.audit(tmp_path / "audit", tier="standard", workers="ray"), desk=Silent())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_where_nobody_answers_is_refused_before_anything_is_written(bench: Workbench, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    with pytest.raises(InputError, match=r"workers.*cluster at '127\.0\.0\.1:1'"):
+        audit_files(bench.audit(tmp_path / "audit", tier="standard", workers="ray:127.0.0.1:1"), desk=Silent())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_code_that_a_run_names_is_not_run(erased: Path, tmp_path: Path) -> None:
     job = (erased / "job.yaml").read_text()
     try:

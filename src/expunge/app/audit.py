@@ -32,6 +32,7 @@ from expunge.audits.run import audit
 from expunge.audits.shadowattacks import ShadowStudy
 from expunge.data.dataset import Dataset
 from expunge.data.requests import Resolution
+from expunge.engine.launch import check_workers
 from expunge.engine.settings import EngineSettings
 from expunge.errors import InputError
 from expunge.evidence.report import write_page
@@ -66,6 +67,7 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     if run is not None:
         check_same_run(run, inputs, resolution.task, (*original, *models), desk)
     shadowing = _shadowing(job, resolution.task, (*original, *models)[0], settings, out)
+    check_workers(shadowing.workers)
     groups = {column: _grouped(data, column, resolution.task) for column in job.groups}
     for doubt in doubts:
         desk.warn(doubt)

@@ -14,10 +14,20 @@ import torch
 
 from expunge.engine.jobs import Do, Ended, Heard, Workers, attempt
 from expunge.engine.pool import Pool
-from expunge.engine.rays import ray_jobs
+from expunge.engine.rays import check_ray, ray_jobs
 from expunge.errors import Interrupted
 
-__all__ = ["Do", "Ended", "Heard", "Workers", "launch"]
+__all__ = ["Do", "Ended", "Heard", "Workers", "check_workers", "launch"]
+
+
+def check_workers(workers: Workers) -> None:
+    """Refuse workers that cannot be had, before anything is prepared for them.
+
+    Raises:
+        InputError: saying what is missing.
+    """
+    if workers.kind == "ray":
+        check_ray(workers.address)
 
 
 def launch(do: Do, jobs: Mapping[str, Any], workers: Workers, *, heard: Heard | None = None) -> Iterator[Ended]:

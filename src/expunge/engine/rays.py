@@ -16,11 +16,28 @@ from typing import Any
 from expunge.engine.budget import catching_interrupts
 from expunge.engine.jobs import Do, Ended, Heard, Workers, attempt
 from expunge.engine.pool import POLL_SECONDS, packed, sendable
-from expunge.errors import Interrupted, Unavailable
+from expunge.errors import InputError, Interrupted, Unavailable
 
 INSTALL = "pip install 'expunge[ray]'"
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # what Ray calls it; it means the same on Linux
 KNOCK_SECONDS = 5.0
+
+
+def check_ray(address: str) -> None:
+    """Refuse Ray where there is none, before any work is prepared; nothing is started.
+
+    Args:
+        address: of a cluster, or "" for one of our own.
+
+    Raises:
+        InputError: Ray is not installed, or nobody answers at the address.
+    """
+    expected = f"a Ray cluster at {address!r}" if address else "Ray"
+    try:
+        _ray(cluster=bool(address))
+        _knock(address)
+    except (Unavailable, OSError, ValueError) as error:
+        raise InputError("workers", expected=expected, came=str(error)) from None
 
 
 def ray_jobs(do: Do, jobs: Mapping[str, Any], workers: Workers, heard: Heard) -> Iterator[Ended]:
