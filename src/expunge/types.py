@@ -15,6 +15,7 @@ from torch import Tensor
 
 Split = Literal["retain", "forget", "tuning", "reporting"]
 SPLITS: tuple[Split, ...] = ("retain", "forget", "tuning", "reporting")
+SCRATCH = "scratch"
 Direction = Literal["higher", "lower", "reference"]
 
 
@@ -173,7 +174,8 @@ class TrainRecipe:
         optimizer: how weights are stepped.
         augmentation: random changes of the pictures, or None.
         seed: initialisation, order and augmentation all follow from it.
-        start: `scratch` (fresh weights) or a path of the weights that training started from.
+        start: `scratch` (fresh weights), or where the weights came from that training started from; only the user's
+            own function can repeat that.
     """
 
     epochs: float = 40
@@ -181,7 +183,7 @@ class TrainRecipe:
     optimizer: Optimizer = Optimizer(lr=0.1, schedule="cosine", warmup=0.05)
     augmentation: Augmentation | None = Augmentation()
     seed: int = 0
-    start: str = "scratch"
+    start: str = SCRATCH
 
 
 class Train(Protocol):

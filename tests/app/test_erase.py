@@ -17,6 +17,7 @@ from expunge.engine.loop import run_phases
 from expunge.errors import InputError, Interrupted, MethodError, ModelError, Unavailable
 from expunge.methods.registry import resolve_method
 from expunge.models.load import load_model
+from expunge.types import TrainRecipe
 from tests.app.test_train import Stopping
 from tests.app.workbench import Workbench, listing
 
@@ -139,6 +140,18 @@ def test_retraining_needs_a_recipe(bench: Workbench, tmp_path: Path) -> None:
         assert not (tmp_path / "run.partial").exists()
     known = bench.erase(tmp_path / "known", model__path=str(model), reference="train", recipe__epochs=1)
     assert len(load_run(erase_files(known, desk=Silent())).metrics["references"]) == 1
+
+
+def test_a_training_from_other_weights_is_not_repeated_from_fresh_ones(bench: Workbench, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    artefact = load_model(bench.original / "model")
+    replace(artefact, recipe=TrainRecipe(start="imagenet.safetensors")).save(artefact.classifier, model)
+    for flags in ({"method__name": "retrain"}, {"reference": "train"}):
+        job = bench.erase(tmp_path / "run", model__path=str(model), **flags)
+        job = job.model_copy(update={"method": job.method.model_copy(update={"set": {}})})
+        with pytest.raises(Unavailable, match=r"trained from imagenet\.safetensors.*--recipe-train-function"):
+            erase_files(job, desk=Silent())
+        assert not list(tmp_path.glob("run*"))
 
 
 def test_retraining_by_the_users_function(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

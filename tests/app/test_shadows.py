@@ -119,7 +119,6 @@ CHANGES: dict[str, Callable[[Retraining], Retraining]] = {
     "epochs": lambda r: replace(r, recipe=replace(RECIPE, epochs=2)),
     "lr": lambda r: replace(r, recipe=replace(RECIPE, optimizer=Optimizer(lr=0.02))),
     "augmentation": lambda r: replace(r, recipe=replace(RECIPE, augmentation=Augmentation(flip=False))),
-    "start": lambda r: replace(r, recipe=replace(RECIPE, start="weights.safetensors")),
     "architecture": lambda r: replace(r, artefact=artefact(width=12)),
     "same shapes, another layer": lambda r: replace(r, artefact=artefact(slope=0.1)),
     "precision": lambda r: replace(r, settings=replace(SETTINGS, precision="bf16")),
@@ -232,6 +231,13 @@ def test_every_kind_of_original_can_be_sent_to_workers(architecture: str) -> Non
 def test_without_a_recipe_there_are_no_shadows() -> None:
     with pytest.raises(Unavailable, match="no recipe"):
         shadow_training(replace(retraining(), recipe=None))
+
+
+def test_a_training_from_other_weights_takes_the_users_function() -> None:
+    started = replace(retraining(), recipe=replace(RECIPE, start="imagenet.safetensors"))
+    with pytest.raises(Unavailable, match=r"shadows: .* trained from imagenet\.safetensors"):
+        shadow_training(started)
+    assert shadow_training(replace(started, function=mine)).told["recipe"] is None
 
 
 def test_the_first_shadow_says_the_price_and_no_ends_it(tmp_path: Path) -> None:

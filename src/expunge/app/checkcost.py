@@ -18,7 +18,7 @@ from expunge.methods.cost import Sizes
 from expunge.methods.registry import METHODS, Method
 from expunge.models.artefact import ModelArtefact
 from expunge.models.footprint import Footprint, footprint
-from expunge.types import ErasureTask, TrainRecipe
+from expunge.types import SCRATCH, ErasureTask, TrainRecipe
 
 LOOKED_AT = 8  # pictures; what one leaves behind is their mean
 NETWORKS = 2  # the model and the original that methods may ask
@@ -55,7 +55,7 @@ def _epoch_seconds(
     artefact: ModelArtefact, task: ErasureTask, recipe: TrainRecipe, settings: EngineSettings
 ) -> float | None:
     """Of one plain epoch over the pictures that stay."""
-    return price(Retraining(artefact, task.retain, replace(recipe, epochs=1), None, settings))
+    return price(Retraining(artefact, task.retain, replace(recipe, epochs=1, start=SCRATCH), None, settings))
 
 
 def _footprint(artefact: ModelArtefact, task: ErasureTask) -> Footprint:

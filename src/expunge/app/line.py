@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from expunge.app.desk import Desk
-from expunge.app.references import Retraining, trained_references
+from expunge.app.references import Retraining, repeatable, trained_references
 from expunge.app.rundir import RunDirectory
 from expunge.app.user import fitted
 from expunge.audits.observe import Observation, observe
@@ -172,6 +172,8 @@ def tell_choices(outcome: Outcome, desk: Desk) -> None:
 def _phases(erasure: Erasure) -> Phases:
     if erasure.method.name == "retrain" and erasure.retraining.function is not None:
         return _by_function(erasure)
+    if erasure.method.name == "retrain":
+        repeatable(erasure.retraining.recipe, "retrain")
     return erasure.method.phases(erasure.config, context_of(erasure))
 
 

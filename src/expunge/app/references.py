@@ -20,10 +20,10 @@ from expunge.engine.events import Events
 from expunge.engine.progress import Progress
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
-from expunge.errors import InputError, Unavailable
+from expunge.errors import InputError, Unavailable, readable
 from expunge.models.artefact import ModelArtefact
 from expunge.models.classifier import PixelClassifier
-from expunge.types import PictureSet, TrainRecipe
+from expunge.types import SCRATCH, PictureSet, TrainRecipe
 
 FIRST_SEED = 101
 SHORT_STEPS, LONG_STEPS = 4, 24
@@ -74,6 +74,25 @@ def check_apart(models: Sequence[ModelArtefact], references: Sequence[ModelArtef
         known[reference.weights_sha256] = reference.source
 
 
+def repeatable(recipe: TrainRecipe | None, what: str) -> TrainRecipe:
+    """The recipe of the original, by which `what` can be trained here.
+
+    Raises:
+        Unavailable: nobody knows it, or it started from weights that are not at hand.
+    """
+    if recipe is None:
+        raise Unavailable(
+            f"{what}: unavailable: no recipe: nobody said how the original was trained; "
+            "give one with --recipe-epochs, --recipe-lr ..., or your own --recipe-train-function"
+        )
+    if recipe.start != SCRATCH:
+        raise Unavailable(
+            f"{what}: unavailable: the original was trained from {readable(recipe.start)}, and a recipe starts from "
+            "fresh weights; give your own --recipe-train-function that starts there"
+        )
+    return recipe
+
+
 def price(retraining: Retraining) -> float | None:
     """Seconds that one reference will take, from a few measured steps; None for a function of the user's.
 
@@ -82,7 +101,7 @@ def price(retraining: Retraining) -> float | None:
     """
     if retraining.function is not None:
         return None
-    recipe = _recipe(retraining)
+    recipe = repeatable(retraining.recipe, "reference")
     total = max(1, round(recipe.epochs * len(retraining.retain) / recipe.batch_size / retraining.settings.accumulate))
     short, long = min(SHORT_STEPS, total), min(LONG_STEPS, total)
     first, second = (_timed(retraining, recipe, steps) for steps in (short, long))
@@ -149,13 +168,13 @@ def retrained(
         key, checkpoints, events, progress: of the engine, as in `train_model`.
 
     Raises:
-        Unavailable: nobody knows the recipe, or the architecture cannot be had afresh.
+        Unavailable: the recipe cannot be repeated, or the architecture cannot be had afresh.
     """
     if retraining.function is not None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)  # in case the function leaves something to torch's own state
             return fitted(retraining.function(retraining.retain, seed), retraining.artefact.classifier)
-    recipe = replace(_recipe(retraining), seed=seed)
+    recipe = replace(repeatable(retraining.recipe, "reference"), seed=seed)
     model = retraining.artefact.fresh(seed)
     outcome = train_model(
         model,
@@ -175,12 +194,3 @@ def retrained(
 def _timed(retraining: Retraining, recipe: TrainRecipe, steps: int) -> float:
     settings = replace(retraining.unbounded, max_steps=steps)
     return train_model(retraining.artefact.fresh(0), retraining.retain, recipe, settings=settings).seconds
-
-
-def _recipe(retraining: Retraining) -> TrainRecipe:
-    if retraining.recipe is None:
-        raise Unavailable(
-            "reference: unavailable: no recipe: nobody said how the original was trained; "
-            "give one with --recipe-epochs, --recipe-lr ..., or your own --recipe-train-function"
-        )
-    return retraining.recipe

@@ -23,7 +23,7 @@ from torch import nn
 
 from expunge.app.desk import Desk, ProgressReport, duration
 from expunge.app.measure import plain
-from expunge.app.references import Retraining, retrained
+from expunge.app.references import Retraining, repeatable, retrained
 from expunge.app.user import UserTrain
 from expunge.app.versions import EXPUNGE
 from expunge.audits.shadowcache import Shadow, ShadowCache
@@ -79,7 +79,7 @@ def shadow_training(retraining: Retraining) -> Training:
     """How references are trained, as a way to train shadows.
 
     Raises:
-        Unavailable: nobody knows how the original was trained.
+        Unavailable: it cannot be repeated how the original was trained.
     """
     return Training(Retrained(retraining), _told(retraining))
 
@@ -88,7 +88,7 @@ def shadow_unlearning(retraining: Retraining, method: Method, config: Any, task:
     """A method with its configuration as a way to unlearn the forget set of `task` from shadows.
 
     Raises:
-        Unavailable: nobody knows how the original was trained.
+        Unavailable: it cannot be repeated how the original was trained.
     """
     settings = retraining.settings
     told = {
@@ -96,7 +96,7 @@ def shadow_unlearning(retraining: Retraining, method: Method, config: Any, task:
         "method": method.name,
         "config": plain(asdict(config)),
         # what methods are told of the original's training, and the features that they see, whoever trains
-        "original": None if retraining.recipe is None else _recipe(retraining.recipe),
+        "original": None if retraining.recipe is None else _seedless(retraining.recipe),
         "head": retraining.artefact.classifier.head_name,
         "budget": [settings.max_steps, settings.max_seconds],
     }
@@ -184,7 +184,7 @@ def _told(retraining: Retraining) -> dict[str, Any]:
     return {
         "expunge": EXPUNGE,
         "architecture": _architecture(retraining.artefact),
-        "recipe": _recipe(retraining.recipe) if retraining.function is None else None,
+        "recipe": _seedless(repeatable(retraining.recipe, "shadows")) if retraining.function is None else None,
         "function": _function(retraining.function) if retraining.function is not None else None,
         **_computed(retraining.settings),
     }
@@ -208,9 +208,7 @@ def _architecture(artefact: ModelArtefact) -> dict[str, Any]:
     }
 
 
-def _recipe(recipe: TrainRecipe | None) -> dict[str, Any]:
-    if recipe is None:
-        raise Unavailable("shadows: unavailable: no recipe: nobody said how the original was trained")
+def _seedless(recipe: TrainRecipe) -> dict[str, Any]:
     told: dict[str, Any] = plain(recipe)
     del told["seed"]  # every shadow has its own
     return told
