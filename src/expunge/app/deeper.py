@@ -102,7 +102,7 @@ def probed(audited: Audited, task: ErasureTask, settings: EngineSettings) -> Aud
     models = (audited.original, audited.model, audited.references)
     with _on_device(audited, settings.device):
         found = found.with_rows(gradients(*models, task, audited.after, seed=seed))
-        found = found.with_rows(residue(*models, task, seed=seed))
+        found = found.with_rows(residue(*models, task, audited.after, seed=seed))
         try:
             relearned = relearning(*models, task, Further(settings), seed=seed)
         except Unavailable as error:

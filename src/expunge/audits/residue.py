@@ -12,19 +12,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from expunge.audits.resampling import SAME_PEOPLE, evenly
+from expunge.audits.observe import Observation
+from expunge.audits.resampling import SAME_PEOPLE, evenly, resampling
 from expunge.audits.rows import RowsBeside, rows_beside
 from expunge.audits.statistics import ATTACKED, Estimate, Estimates, Key
 from expunge.errors import Unavailable
 from expunge.functional.probes import held_out_scores, linear_probe
 from expunge.functional.seeding import derive_seed
-from expunge.functional.stats import bootstrap_weights, weighted_auroc, weighted_mean
+from expunge.functional.stats import weighted_auroc, weighted_mean
 from expunge.models.classifier import PixelClassifier
 from expunge.models.stages import stage_features
-from expunge.types import ErasureTask, PictureSet
+from expunge.types import ErasureTask, PictureSet, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MOST = 2000  # pictures a side, evenly spread
+SIDES: tuple[Split, ...] = ("forget", "reporting")
 ENOUGH = 4  # pictures of a person, so that both halves have two
 
 
@@ -50,6 +52,7 @@ def residue(
     after: PixelClassifier,
     references: Sequence[PixelClassifier],
     task: ErasureTask,
+    seen: Observation,
     *,
     seed: int = 0,
     draws: int = 1000,
@@ -59,13 +62,16 @@ def residue(
     Args:
         before: the original, or None. after: the audited model. references: retrained models; may be empty.
         task: the four sets; at most 2,000 forget and 2,000 reporting pictures are looked at.
-        seed: of folds and bootstrap. draws: bootstrap resamples of people, else of pictures.
+        seen: what any of the models answered on it.
+        seed: of folds, and with draws as in `audit`, so that intervals are of the same resamples.
     """
-    sides = [_sampled(task.split(name)) for name in ("forget", "reporting")]
-    weights = [_weights(side, draws, derive_seed(seed, "residue", str(i))) for i, side in enumerate(sides)]
+    weights = resampling(seen, draws=draws, seed=seed)
+    at = {name: _sampled(task.split(name)) for name in SIDES}
+    asked = {name: task.split(name).subset(torch.from_numpy(at[name])) for name in SIDES}
 
     def measure(model: PixelClassifier) -> Estimates:
-        return member_and_identity(*(_side(model, s, w) for s, w in zip(sides, weights, strict=True)), seed=seed)
+        sides = (_side(model, asked[name], weights[name][:, at[name]]) for name in SIDES)
+        return member_and_identity(*sides, seed=seed)
 
     first = None if before is None else measure(before)
     return rows_beside(first, measure(after), [measure(reference) for reference in references])
@@ -114,26 +120,22 @@ def _identity(forget: Side, features: Array, seed: int) -> Estimate:
     return Estimate(values, len(asked), len(chosen), f"guessing is right for 1 in {len(chosen)}")
 
 
-def _sampled(pictures: PictureSet) -> PictureSet:
-    """At most so many pictures: all of some people, since identity takes several pictures of a person."""
+def _sampled(pictures: PictureSet) -> Array:
+    """Positions of at most so many pictures: all of some people, since identity takes several pictures of a person."""
     known = _people(pictures)
     if known is not None and len(pictures) > MOST:
         names, counts = np.unique(known, return_counts=True)
         order = np.random.default_rng(0).permutation(len(names))
         held = int((np.cumsum(counts[order]) <= MOST).sum())
         if held > 1:  # else a single person nearly fills them: then some pictures of everybody
-            return pictures.subset(torch.from_numpy(np.isin(known, names[order[:held]])))
-    return pictures.subset(torch.from_numpy(evenly(len(pictures), MOST)))
+            return np.flatnonzero(np.isin(known, names[order[:held]]))
+    return evenly(len(pictures), MOST)
 
 
 def _people(pictures: PictureSet) -> Array | None:
     """Who is resampled; None where pictures are, since nobody or only one person is known."""
     known = pictures.subjects
     return known if known is not None and len(np.unique(known)) > 1 else None
-
-
-def _weights(pictures: PictureSet, draws: int, seed: int) -> Array:
-    return bootstrap_weights(_people(pictures), len(pictures), draws=draws, seed=seed)
 
 
 def _side(model: PixelClassifier, pictures: PictureSet, weights: Array) -> Side:
