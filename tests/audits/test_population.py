@@ -51,7 +51,11 @@ def test_features_nearer_to_their_centre_are_found() -> None:
 def test_the_machine_finds_a_shift_and_nothing_where_there_is_nothing() -> None:
     assert value(measured(model(1.0)), "svc_auroc") == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.05)
     assert value(measured(model()), "svc_auroc") == pytest.approx(0.5, abs=0.06)
-    assert measured(model()).pop(Key("svc_auroc", ATTACKED)).n == 1000
+    assert measured(model()).pop(Key("svc_auroc", ATTACKED)).n == 2000
+
+
+def test_the_machine_looks_at_enough_non_members_for_a_low_false_positive_rate() -> None:
+    assert 0.02 < value(measured(model(1.0)), "svc_tpr_at_1pct_fpr") < norm.sf(norm.isf(0.01) - 1) + 0.03
 
 
 def test_unequal_sides_gain_nothing() -> None:

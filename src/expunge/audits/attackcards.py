@@ -22,7 +22,7 @@ ATTACKS: Mapping[str, tuple[str, str]] = {
     ),
     "svc": (
         "all of the model's answer, by a support vector machine that was fitted on other people (a sample of at most "
-        "500 pictures a side)",
+        "1,000 pictures a side)",
         "signals as above, machine as in Fan et al. 2024 (SalUn)",
     ),
 }

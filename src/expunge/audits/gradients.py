@@ -13,7 +13,7 @@ import torch
 from torch.func import functional_call
 
 from expunge.audits.observe import Observation
-from expunge.audits.population import MOST, Scores, measured
+from expunge.audits.population import Scores, measured
 from expunge.audits.resampling import evenly, resampling
 from expunge.audits.rows import RowsBeside, rows_beside
 from expunge.audits.statistics import ATTACKED, Estimates, Key
@@ -23,6 +23,7 @@ from expunge.models.classifier import PixelClassifier, inference_mode_of
 from expunge.types import ErasureTask, PictureSet
 
 Array = np.ndarray[Any, np.dtype[Any]]
+MOST = 500  # pictures a side, as each takes a backward pass of its own
 ALL_WEIGHTS = Key("full_gradient_auroc", ATTACKED)
 
 

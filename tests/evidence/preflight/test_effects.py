@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
-from expunge.audits import collapse, population, residue
+from expunge.audits import collapse, gradients, population, residue
 from expunge.audits.registry import AUDITS
 from expunge.evidence.preflight import Effect, SetSize, effects
-from expunge.evidence.preflight.effects import ATTACKS, COLLAPSE, IDENTIFIED, MACHINE, PROBE
+from expunge.evidence.preflight.effects import ATTACKS, COLLAPSE, IDENTIFIED, MACHINE, PROBE, PULL
 from expunge.functional.power import FITTED
 from expunge.functional.stats import weighted_ece
 
@@ -70,14 +70,12 @@ def test_only_these_have_no_formula_and_say_what_they_depend_on() -> None:
         "collapse_cka_reference",
         "klom",
         "epsilon_quality",
-        "svc_tpr_at_1pct_fpr",
     }
     assert "shadow models" in without["klom"] and "ln(N - 1)" in without["epsilon_quality"]
-    assert "n = 500" in without["svc_tpr_at_1pct_fpr"], "it looks at a sample, however many there are"
 
 
 def test_samples_are_those_of_the_audits() -> None:
-    assert (MACHINE, PROBE, COLLAPSE) == (population.MOST, residue.MOST, collapse.MOST)
+    assert (MACHINE, PULL, PROBE, COLLAPSE) == (population.MOST, gradients.MOST, residue.MOST, collapse.MOST)
     assert IDENTIFIED == residue.ENOUGH
     assert len(population.ATTACKS) + 1 == ATTACKS, "those of one signal or several, and the loss"
 
@@ -105,8 +103,8 @@ def test_more_pictures_show_smaller_effects() -> None:
 
 
 def test_pictures_beyond_a_sample_do_not_help_who_looks_at_a_sample() -> None:
-    some, many = sets(500, 500, 1000), sets(5000, 5000, 10_000)
-    for audit in ("svc_auroc", "attack_gap", "full_gradient_auroc", "collapse_probe_accuracy"):
+    some, many = sets(1000, 1000, 1000), sets(5000, 5000, 10_000)
+    for audit in ("svc_auroc", "svc_tpr_at_1pct_fpr", "attack_gap", "full_gradient_auroc", "collapse_probe_accuracy"):
         assert least(audit, *some) == least(audit, *many)
     assert least("residue_member_auroc", *some) > least("residue_member_auroc", *many)
 
@@ -119,7 +117,7 @@ def test_next_to_nothing_shows_nothing() -> None:
 
 def test_one_person_cannot_be_held_out() -> None:
     alone = tuple(replace(one, people=1) if one.name == "forget" else one for one in sets())
-    for audit in ("svc_auroc", "residue_member_auroc", "relearn_loss", "relearn_speed"):
+    for audit in ("svc_auroc", "svc_tpr_at_1pct_fpr", "residue_member_auroc", "relearn_loss", "relearn_speed"):
         assert "one person" in effect(audit, *alone).note
     strangers = tuple(replace(one, people=None) for one in sets())
     assert least("svc_auroc", *strangers) == least("svc_auroc", *sets())

@@ -8,6 +8,7 @@ models: others would give another value. An audit without a formula has the reas
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from expunge.evidence.preflight.data import Effect, SetSize
@@ -18,7 +19,7 @@ Sizes = Mapping[str, SetSize]
 Rule = Callable[[str, Sizes], Effect]
 FPR = 0.01
 # the most pictures a side that these audits look at
-MACHINE, PROBE, COLLAPSE = 500, 2000, 1000
+MACHINE, PULL, PROBE, COLLAPSE = 1000, 500, 2000, 1000
 HALVED = 2  # relearning and identity ask about half of the pictures
 IDENTIFIED = 4  # pictures of a person, for the question of whose they are
 SHARE = "a share that is off by this much"
@@ -83,7 +84,7 @@ def _rank(name: str, sizes: Sizes) -> Effect:
 
 
 def _sampled_rank(name: str, sizes: Sizes) -> Effect:
-    return _auroc(name, *(_sampled(sizes[side], MACHINE) for side in ("forget", "reporting")))
+    return _auroc(name, *(_sampled(sizes[side], PULL) for side in ("forget", "reporting")))
 
 
 def _beside_itself(name: str, sizes: Sizes) -> Effect:
@@ -111,15 +112,25 @@ def _usefulness(name: str, sizes: Sizes) -> Effect:
     return _within(name, detectable_shift(4 / (FITTED / n + together / m)), "a score that is off by this much")
 
 
-def _tail(name: str, sizes: Sizes, *, counted: Sequence[str] = ("reporting",), most: int | None = None) -> Effect:
-    others = min(sizes[side].pictures for side in counted)
-    why = why_no_tpr(others if most is None else min(others, most), FPR)
+def _tail(name: str, sizes: Sizes, *, counted: Sequence[str] = ("reporting",)) -> Effect:
+    why = why_no_tpr(min(sizes[side].pictures for side in counted), FPR)
     if why:
         return Effect(name, None, "", why)
     least = detectable_tpr(sizes["forget"].independent, sizes["reporting"].independent, fpr=FPR)
     if least is None:
         return Effect(name, None, "", TOO_FEW)
     return Effect(name, least, "a share of this much where nothing remembered gives 1 %")
+
+
+def _fitted_tail(name: str, sizes: Sizes, *, most: int) -> Effect:
+    """Scores as in `_fitted_rank`; in simulations their rate varies no more than that of a score fixed before."""
+    if 1 in (sizes["forget"].people, sizes["reporting"].people):
+        return Effect(name, None, "", ONE_PERSON)
+    seen = {
+        side: replace(size, pictures=min(size.pictures, most), independent=_sampled(size, most))
+        for side, size in sizes.items()
+    }
+    return _tail(name, seen)
 
 
 def _distance(name: str, sizes: Sizes) -> Effect:
@@ -186,7 +197,7 @@ _EFFECTS: Mapping[str, Rule] = {
     # scores of RMIA rise in steps of one tuning picture
     "rmia_tpr_at_1pct_fpr": partial(_tail, counted=("reporting", "tuning")),
     "svc_auroc": partial(_fitted_rank, most=MACHINE),
-    "svc_tpr_at_1pct_fpr": partial(_tail, most=MACHINE),
+    "svc_tpr_at_1pct_fpr": partial(_fitted_tail, most=MACHINE),
     "attack_gap": _strongest,
     "full_gradient_auroc": _sampled_rank,
     "relearn_loss": partial(_relearned, effect_of=_mean_of),
