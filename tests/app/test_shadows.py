@@ -190,6 +190,35 @@ def test_what_code_of_a_users_own_calls_decides_it_too(
     assert told[0] != told[1]
 
 
+@pytest.mark.parametrize("package", ["", "shadow_package"], ids=["directory", "package"])
+def test_what_such_code_imports_from_beside_it_decides_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """A constant that was imported by name does not tell where it came from."""
+    place, dot = tmp_path / package, package and f"{package}."
+    (place / "inner").mkdir(parents=True)
+    inner = f"from {dot}inner.rates import RATE" if package else "from shadow_rates import RATE"
+    (place / "shadow_own.py").write_text(OWN.replace("RATE = 0.1", inner))
+    monkeypatch.syspath_prepend(tmp_path)
+    told = []
+    for rate in ("0.1", "0.25"):
+        rates = place / "inner/rates.py" if package else place / "shadow_rates.py"
+        rates.write_text(f"RATE = {rate}\n")
+        for name in [name for name in sys.modules if name.partition(".")[0] in (package, "shadow_own", "shadow_rates")]:
+            monkeypatch.delitem(sys.modules, name)
+        importlib.invalidate_caches()
+        told.append(shadow_training(replace(retraining(), function=train_function(f"{dot}shadow_own:train"))).told)
+    assert told[0] != told[1]
+
+
+def test_modules_elsewhere_do_not_decide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "shadow_elsewhere.py").write_text("")
+    before = shadow_training(replace(retraining(), function=mine)).told
+    importlib.import_module("shadow_elsewhere")
+    assert shadow_training(replace(retraining(), function=mine)).told == before
+
+
 def test_the_same_function_with_other_settings_is_another() -> None:
     told = [shadow_training(replace(retraining(), function=functools.partial(mine, seed=seed))).told for seed in (1, 2)]
     again = shadow_training(replace(retraining(), function=functools.partial(mine, seed=1))).told

@@ -12,11 +12,13 @@ import inspect
 import json
 import math
 import pickle
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from torch import nn
@@ -215,13 +217,13 @@ def _seedless(recipe: TrainRecipe) -> dict[str, Any]:
 
 
 def _own_code(net: nn.Module) -> list[str]:
-    """Texts of the modules of the user's own that define layers of a network."""
+    """Texts of the modules of the user's own that define layers of a network, and of those beside them."""
     kinds = {layer.__module__: type(layer) for layer in net.modules()}
     return [_text(kinds[name]) for name in sorted(kinds) if name.partition(".")[0] not in LIBRARIES]
 
 
 def _function(function: UserTrain) -> dict[str, str]:
-    """The user's function by name, with what it was given and, where it can be read, the text of its module."""
+    """The user's function by name, with what it was given and, where they can be read, the texts that it may use."""
     named = function.func if isinstance(function, functools.partial) else function
     named = named if hasattr(named, "__qualname__") else type(named)
     try:
@@ -232,10 +234,32 @@ def _function(function: UserTrain) -> dict[str, str]:
 
 
 def _text(named: object) -> str:
-    """Text of the module that something stands in, as it may use all of it; of itself where that has none."""
-    for part in (inspect.getmodule(named), named):
-        with suppress(OSError, TypeError):
-            return inspect.getsource(part)  # type: ignore[arg-type]
+    """Texts of the loaded modules that something may use: its own, and those of the same package or directory.
+
+    What it uses from elsewhere, such as installed packages, is not told.
+    """
+    module = inspect.getmodule(named)
+    texts = [] if module is None else [_source(part) for part in _beside(module)]
+    return "".join(texts) or _source(named)
+
+
+def _beside(module: ModuleType) -> list[ModuleType]:
+    top, place = module.__name__.partition(".")[0], _place(module)
+    return [
+        other
+        for name, other in sorted(sys.modules.items())
+        if name.partition(".")[0] == top or (place is not None and _place(other) == place)
+    ]
+
+
+def _place(module: ModuleType) -> str | None:
+    file = getattr(module, "__file__", None)
+    return str(Path(file).parent) if isinstance(file, str) else None
+
+
+def _source(part: Any) -> str:
+    with suppress(OSError, TypeError):
+        return inspect.getsource(part)
     return ""
 
 
