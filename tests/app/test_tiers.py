@@ -84,6 +84,9 @@ def test_the_standard_tier_attacks_original_model_and_references_of_a_run(
     traded = {(one["attack"], one["model"]) for one in found["curves"]["curves"]}
     models = ("before", "after", "reference-1")
     assert {(attack, model) for attack in ("loss", "lira", "lira_offline", "rmia") for model in models} <= traded
+    assert len(found["people_by_lira"]["rows"]) == len(found["people"]["rows"]) > 1
+    assert found["people_by_lira"]["rows"][0]["after"]["name"] == "lira_auroc"
+    assert found["people_by_lira"]["worst"]["people"] == found["people"]["worst"]["people"]
     curves = found["relearning"]["curves"]
     assert {(c["model"], c["part"]) for c in curves} >= {("before", "retain"), ("after", "forget")}
     assert all(len(c["loss"]) == len(c["steps"]) > 1 for c in curves)

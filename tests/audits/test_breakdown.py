@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from expunge.audits.breakdown import by_group, people
+from expunge.audits.breakdown import LOSS_AUROC, People, by_group, people
 from expunge.audits.observe import Observation
-from expunge.audits.population import FPRS
+from expunge.audits.population import FPRS, LOSS, attack_scores
 from expunge.audits.resampling import resampling
 from expunge.audits.run import AuditReport, audit
 from tests.audits.gaussians import model
@@ -32,13 +32,19 @@ def thirty(observation: Observation) -> Observation:
     return {**observation, "forget": observation["forget"].part(np.arange(30))}
 
 
+def by_loss(after: Observation, references: list[Observation], *, draws: int = 5) -> People:
+    """People by loss, without the model before."""
+    mine, *others = (attack_scores(one)[LOSS] for one in (after, *references))
+    return people(LOSS_AUROC, None, mine, others, resampling(after, draws=draws, seed=0), seed=0)
+
+
 def report(after: Observation, references: list[Observation]) -> AuditReport:
     return audit(model(1.0, seed=5, n=200), after, references, draws=40)
 
 
 def test_the_one_person_who_is_remembered_is_worst_off() -> None:
     after = remembering("forget-7")
-    found = people(None, after, REFERENCES, resampling(after, draws=40, seed=0), seed=0)
+    found = by_loss(after, REFERENCES, draws=40)
     assert found.worst is not None and found.worst.expected is not None
     assert (found.worst.person, found.worst.pictures, found.worst.people) == (8, 4, 50)
     assert found.rows[0].group == "8", "forget-7 is the eighth person of the forget set"
@@ -52,7 +58,7 @@ def test_the_one_person_who_is_remembered_is_worst_off() -> None:
 def test_somebody_is_worst_off_of_a_retrained_model_too() -> None:
     """Four pictures a person: the largest of fifty excesses is large by chance, and about what references show."""
     after = model(seed=4, n=200)
-    found = people(None, after, REFERENCES, resampling(after, draws=40, seed=0), seed=0).worst
+    found = by_loss(after, REFERENCES, draws=40).worst
     assert found is not None and found.expected is not None
     assert found.expected > 0.2
     assert found.excess == pytest.approx(found.expected, abs=0.15)
@@ -72,18 +78,25 @@ def test_nobody_is_named_and_the_most_exposed_come_first() -> None:
 def test_without_names_or_references_it_is_said_what_is_missing() -> None:
     after = model(n=200)
     nobody = {split: replace(part, subjects=None) for split, part in after.items()}
-    assert "Nobody knows" in people(None, nobody, [], resampling(nobody, draws=5, seed=0), seed=0).note
-    alone = people(None, after, [], resampling(after, draws=5, seed=0), seed=0)
+    assert "Nobody knows" in by_loss(nobody, []).note
+    alone = by_loss(after, [])
     assert alone.worst is None and "takes a reference" in alone.note and len(alone.rows) == 50
-    one = people(None, after, REFERENCES[:1], resampling(after, draws=5, seed=0), seed=0)
+    one = by_loss(after, REFERENCES[:1])
     assert one.worst is not None and one.worst.expected is None and "not known" in one.note
 
 
 def test_few_pictures_are_pointed_out_and_never_worst_off() -> None:
     thin, *others = (thirty(made) for made in (remembering("forget-7"), *REFERENCES))
-    found = people(None, thin, others, resampling(thin, draws=20, seed=0), seed=0)
+    found = by_loss(thin, others, draws=20)
     assert found.rows[0].after.note == "only 2 of this person's pictures"
     assert found.worst is not None and found.worst.person != 8 and found.worst.people == 7
+
+
+def test_an_attack_that_cannot_be_made_says_why() -> None:
+    after = model(n=60)
+    scores = attack_scores({**after, "forget": replace(after["forget"], features=None)})["gradient_norm"]
+    found = people("gradient_norm_auroc", None, scores, [], resampling(after, draws=5, seed=0), seed=0)
+    assert (found.rows, found.worst) == ((), None) and "features were not looked at" in found.note
 
 
 def test_groups_are_measured_against_non_members_of_the_same_group() -> None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from expunge.audits.breakdown import people
 from expunge.audits.observe import Observation, Seen
 from expunge.audits.population import roc_curves
 from expunge.audits.registry import AUDITS
+from expunge.audits.resampling import resampling
 from expunge.audits.shadowattacks import ShadowStudy, shadow_rows, shadow_scores
 from expunge.audits.shadows import Shadows, log_odds
 from expunge.errors import DataError
@@ -90,6 +92,20 @@ def test_rows_are_the_pure_attacks_on_forget_against_reporting() -> None:
         score = attack(target, known.scaled_confidence[:, at], known.inside[:, at], variance="fixed")
         assert found[name].value == pytest.approx(auroc(score[:60], score[60:]), abs=1e-8)
     assert found["lira_tpr_at_1pct_fpr"].value is None and "n = 60" in found["lira_tpr_at_1pct_fpr"].note
+
+
+def test_lira_finds_the_one_person_who_is_remembered_though_their_pictures_are_hard() -> None:
+    """By loss they stay below most non-members: what a picture gained is small beside how hard it is."""
+    mine, everywhere = np.arange(60) // 3 == 7, model(24)
+    after = {**model(21), "forget": seen("forget", hardness()["forget"] + GAIN * mine)}
+    scores = [shadow_scores(one, halves())["lira"] for one in (after, model(22), everywhere)]
+    weights = resampling(after, draws=20, seed=0)
+    first = people("lira_auroc", None, scores[0], scores[1:], weights, seed=0).rows[0]
+    assert first.group == "8" and first.after.n == 3 and first.after.name == "lira_auroc"
+    members, others = scores[0].members, scores[0].others
+    assert members is not None and others is not None
+    assert first.after.value == pytest.approx(auroc(members[mine], others), abs=1e-8)
+    assert first.after.gap is not None and first.after.gap > 0.2
 
 
 @pytest.mark.parametrize(("tuning", "told"), [(40, False), (1000, True)])

@@ -5,17 +5,19 @@ Models with what they answered flow in; reports with more rows flow out. Copies 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from torch import nn
 
+from expunge.audits.breakdown import DRAWS, People, people
 from expunge.audits.collapse import collapse
 from expunge.audits.gradients import gradients
 from expunge.audits.observe import Observation
-from expunge.audits.population import roc_curves
+from expunge.audits.population import Scores, roc_curves
 from expunge.audits.relearn import RelearningCurve, relearning
+from expunge.audits.resampling import resampling
 from expunge.audits.residue import residue
 from expunge.audits.rows import RowsBeside
 from expunge.audits.run import AuditReport
@@ -83,16 +85,24 @@ class Further:
 
 
 def attacked(audited: Audited, study: ShadowStudy, seed: int) -> Audited:
-    """The same with the attacks that these shadows allow, and with their curves."""
+    """The same with the attacks that these shadows allow, with their curves, and person by person."""
     rows = shadow_rows(study, audited.before, audited.after, audited.beside, seed=seed)
     found = audited.with_rows(rows)
     if study.halves is None or found.report.curves is None:
         return found
     seen = {} if audited.before is None else {"before": audited.before}
     seen |= {"after": audited.after} | {f"reference-{i}": one for i, one in enumerate(audited.beside, start=1)}
-    more = roc_curves({name: shadow_scores(one, study.halves) for name, one in seen.items()})
-    curves = replace(more, curves=found.report.curves.curves + more.curves)
-    return replace(found, report=replace(found.report, curves=curves))
+    scores = {name: shadow_scores(one, study.halves) for name, one in seen.items()}
+    curves = replace(found.report.curves, curves=found.report.curves.curves + roc_curves(scores).curves)
+    exposed = _by_lira(audited, {name: one["lira"] for name, one in scores.items()}, seed)
+    return replace(found, report=replace(found.report, curves=curves, people_by_lira=exposed))
+
+
+def _by_lira(audited: Audited, scores: Mapping[str, Scores], seed: int) -> People:
+    """LiRA person by person; each person's pictures, and the non-members, are drawn as for the attack by loss."""
+    references = [one for name, one in scores.items() if name.startswith("reference")]
+    weights = resampling(audited.after, draws=DRAWS, seed=seed)
+    return people("lira_auroc", scores.get("before"), scores["after"], references, weights, seed=seed)
 
 
 def probed(audited: Audited, task: ErasureTask, settings: EngineSettings) -> Audited:

@@ -1,6 +1,6 @@
-"""The loss attack person by person and group by group: a mean can hide somebody who is still remembered.
+"""Attacks person by person, and the loss attack group by group: a mean can hide somebody who is still remembered.
 
-Observations and weights flow in, rows flow out. People are numbered from the most exposed on, never named.
+Scores, observations and weights flow in, rows flow out. People are numbered from the most exposed on, never named.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 
 from expunge.audits.observe import Observation, Seen
+from expunge.audits.population import Scores
 from expunge.audits.resampling import Weights
 from expunge.audits.rows import row_of
 from expunge.audits.statistics import ATTACKED, Estimate, Key, between
+from expunge.errors import Unavailable
 from expunge.functional.seeding import derive_seed
 from expunge.functional.stats import mean_of, weighted_auroc, weighted_wins
 from expunge.types import AuditRow, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Groups = Mapping[str, Mapping[Split, Array]]
-NAME = "mia_auroc"
+LOSS_AUROC = "mia_auroc"
 PERSON = "person-vs-reporting"
 ENOUGH = 4  # pictures of one person; with fewer, chance decides who is worst off
 DRAWS = 200
@@ -81,32 +83,36 @@ class People:
 
 
 def people(
-    before: Observation | None, after: Observation, references: Sequence[Observation], weights: Weights, *, seed: int
+    name: str, before: Scores | None, after: Scores, references: Sequence[Scores], weights: Weights, *, seed: int
 ) -> People:
-    """The loss attack on each forgotten person's pictures against all non-members.
+    """One attack on each forgotten person's pictures against all non-members.
 
     Args:
-        before, after, references: as in `audit`.
+        name: the AUROC of the attack.
+        before, after, references: what it makes of all pictures under the models of `audit`.
         weights: of the non-members.
         seed: of the draws of each person's pictures.
     """
-    owners = after["forget"].subjects
+    owners = after.forget.subjects
     if owners is None:
         return People((), None, NOBODY)
     mine = [np.flatnonzero(owners == name) for name in dict.fromkeys(owners.tolist())]
 
-    def each(observation: Observation) -> list[Estimate]:
-        return _each(observation, weights, mine, derive_seed(seed, "people"))
+    def each(scores: Scores) -> list[Estimate]:
+        return _each(scores, weights, mine, derive_seed(seed, "people"))
 
-    ours, beside = each(after), [each(reference) for reference in references]
-    first = None if before is None else each(before)
+    try:
+        ours, beside = each(after), [each(reference) for reference in references]
+        first = None if before is None else each(before)
+    except Unavailable as error:
+        return People((), None, str(error))
     excess = _excess(ours, beside) if beside else np.array([_value(one) for one in ours])
     order = np.argsort(-excess, kind="stable")
     rows = []
     for i in order:
         others = [reference[i] for reference in beside]
-        old = None if first is None else row_of(Key(NAME, PERSON), first[i], others)
-        rows.append(GroupRows("person", str(i + 1), old, row_of(Key(NAME, PERSON), ours[i], others)))
+        old = None if first is None else row_of(Key(name, PERSON), first[i], others)
+        rows.append(GroupRows("person", str(i + 1), old, row_of(Key(name, PERSON), ours[i], others)))
     worst = _worst(excess, order, np.array([len(at) for at in mine]), beside) if beside else None
     return People(tuple(rows), worst, _note(worst))
 
@@ -130,16 +136,18 @@ def by_group(
         for group in np.unique(values["forget"]):
             at = values["forget"] == group, values["reporting"] == group
             beside = [_within(reference, weights, at) for reference in references]
-            old = None if before is None else row_of(Key(NAME, ATTACKED), _within(before, weights, at), beside)
-            new = row_of(Key(NAME, ATTACKED), _within(after, weights, at), beside)
+            old = None if before is None else row_of(Key(LOSS_AUROC, ATTACKED), _within(before, weights, at), beside)
+            new = row_of(Key(LOSS_AUROC, ATTACKED), _within(after, weights, at), beside)
             found.append(GroupRows(column, str(group), old, new))
     return tuple(found)
 
 
-def _each(observation: Observation, weights: Weights, mine: Sequence[Array], seed: int) -> list[Estimate]:
+def _each(scores: Scores, weights: Weights, mine: Sequence[Array], seed: int) -> list[Estimate]:
     """An estimate for every person; the same pictures are drawn for every model."""
+    if scores.members is None or scores.others is None:
+        raise Unavailable(scores.why_not)
     drawn = weights["reporting"][: 1 + DRAWS]
-    wins = weighted_wins(-observation["forget"].losses, -observation["reporting"].losses, drawn)
+    wins = weighted_wins(scores.members, scores.others, drawn)
     made = np.random.default_rng(seed)
     found = []
     for at in mine:

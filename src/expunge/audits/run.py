@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from expunge.audits.breakdown import GroupRows, Groups, People, by_group, people
+from expunge.audits.breakdown import LOSS_AUROC, GroupRows, Groups, People, by_group, people
 from expunge.audits.observe import Observation
-from expunge.audits.population import STRONGEST, RocCurves, attack_scores, population, roc_curves, strongest
+from expunge.audits.population import LOSS, STRONGEST, RocCurves, attack_scores, population, roc_curves, strongest
 from expunge.audits.resampling import Weights, caveats, check_comparable, resampling
 from expunge.audits.rows import row_of
 from expunge.audits.spread import ReferenceSpread, reference_spread
@@ -63,7 +63,7 @@ class AuditReport:
         notes: sentences on what cannot be said.
         spread: lowest and highest value among the references; empty for fewer than two.
         curves: ROC curves of all attacks on single pictures, for all models.
-        people: the loss attack person by person.
+        people: the loss attack person by person. people_by_lira: the same by LiRA; None without its shadow models.
         groups: the loss attack by label, and by any other column that was handed in.
     """
 
@@ -75,6 +75,7 @@ class AuditReport:
     spread: tuple[ReferenceSpread, ...] = ()
     curves: RocCurves | None = None
     people: People | None = None
+    people_by_lira: People | None = None
     groups: tuple[GroupRows, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -126,6 +127,8 @@ def audit(
         **dict(zip(named, references, strict=True)),
     }
     scores = {name: attack_scores(observation) for name, observation in models.items()}
+    by_loss = {name: one[LOSS] for name, one in scores.items()}
+    retrained = [by_loss[name] for name in named]
 
     def measure(name: str) -> Estimates:
         alone = estimates(models[name], weights) | population(scores[name], weights)
@@ -148,7 +151,7 @@ def audit(
         notes=(*notes, *caveats(after)),
         spread=reference_spread(beside),
         curves=roc_curves(scores),
-        people=people(before, after, references, weights, seed=seed),
+        people=people(LOSS_AUROC, by_loss.get("before"), by_loss["after"], retrained, weights, seed=seed),
         groups=by_group(before, after, references, weights, groups or {}),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from expunge.app.measure import plain
 from expunge.evidence.report.auditfigures import Curve, relearning_words, roc_figure, roc_words
 from expunge.evidence.report.auditpage import audit_page
+from expunge.evidence.report.words import number
 from tests.evidence.report.pages import HOSTILE, VERDICT, Page, leaks, row
 
 MODELS = ("before", "after", "reference-1", "reference-2")
@@ -50,6 +51,17 @@ def test_every_part_that_was_measured_stands_on_the_page() -> None:
         "limits",
     ]
     assert "5 more people" in Page(text).text and "not tried" not in text
+
+
+def test_people_by_lira_stand_below_those_by_loss() -> None:
+    found = audit(people=2)
+    assert "by LiRA" not in Page(page(found)).text
+    one = plain(row("lira_auroc", "person-vs-reporting", 0.93))
+    lines = [{"column": "person", "group": "17", "before": None, "after": one}]
+    found["people_by_lira"] = {"rows": lines, "worst": None, "note": "How to read these."}
+    text = Page(page(found)).text
+    assert number(0.93, one["unit"]) in text
+    assert text.index("How to read them.") < text.index("by LiRA") < text.index("How to read these.")
 
 
 def test_what_was_not_measured_is_said_not_to_have_been() -> None:

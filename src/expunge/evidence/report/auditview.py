@@ -33,35 +33,51 @@ class ExposedLine:
 
 
 @dataclass(frozen=True)
+class Exposed:
+    """An attack person by person.
+
+    Args:
+        lines: most exposed first; `more` are left out. note: how to read them, or why there are none.
+    """
+
+    lines: Sequence[ExposedLine]
+    more: int
+    note: str
+
+
+@dataclass(frozen=True)
 class AuditView:
     """What `audits.html` shows.
 
     Args:
         roc, relearning: figures, or None where nothing was recorded.
-        people: most exposed first; `more` are left out. note: how to read them, or why there are none.
+        people: the attack by loss. by_lira: LiRA; None without its shadow models.
         groups: lines of every column by which the attack was broken down.
     """
 
     roc: Markup | None
-    people: Sequence[ExposedLine]
-    more: int
-    note: str
+    people: Exposed
+    by_lira: Exposed | None
     groups: Mapping[str, Sequence[ExposedLine]]
     relearning: Markup | None
 
 
 def audit_view(audit: Audit) -> AuditView:
     """Everything there is in an audit of one model."""
-    people = audit.get("people") or {}
-    lines = [_line(entry) for entry in people.get("rows", ())]
+    by_lira = audit.get("people_by_lira")
     return AuditView(
         roc=roc_figure(roc_lines(audit)),
-        people=lines[:SHOWN],
-        more=max(0, len(lines) - SHOWN),
-        note=people.get("note", ""),
+        people=exposed(audit.get("people") or {}),
+        by_lira=None if by_lira is None else exposed(by_lira),
         groups=group_lines(audit.get("groups") or ()),
         relearning=relearning_figure(relearning_lines(audit)),
     )
+
+
+def exposed(people: Audit) -> Exposed:
+    """The first lines of an attack person by person."""
+    lines = [_line(entry) for entry in people.get("rows", ())]
+    return Exposed(lines[:SHOWN], max(0, len(lines) - SHOWN), people.get("note", ""))
 
 
 def roc_lines(audit: Audit) -> list[Curve]:
