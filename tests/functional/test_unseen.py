@@ -8,7 +8,8 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
-from expunge.functional.unseen import Unseen, unseen_distance
+from expunge.functional import unseen
+from expunge.functional.unseen import Unseen, comparable, unseen_distance
 
 
 def cloud(n: int, seed: int, *, classes: int = 3) -> Unseen:
@@ -87,3 +88,30 @@ def test_a_draw_is_a_sample_without_repetition_by_its_seed() -> None:
     one, again, other = there.draw(7, 1), there.draw(7, 1), there.draw(7, 2)
     assert torch.equal(one.losses, again.losses) and not torch.equal(one.losses, other.losses)
     assert len(set(one.losses.tolist())) == 7 and there.draw(20, 1) is there
+
+
+def test_comparable_pictures_are_of_the_label_and_about_as_hard() -> None:
+    others = Unseen(torch.zeros(300, 1), torch.rand(300, generator=torch.Generator().manual_seed(1)) * 3, ranks(300, 3))
+    losses, labels = torch.rand(90, generator=torch.Generator().manual_seed(2)) * 3, ranks(90, 3)
+    rows = comparable(losses, labels, others, near=8, seed=3)
+    assert torch.equal(others.labels[rows], labels)
+    for loss, label, row in zip(losses, labels, rows, strict=True):
+        same = torch.nonzero(others.labels[:, 0] == label).flatten()
+        ratio = (others.losses[same].clamp(min=0.01) / loss.clamp(min=0.01)).log().abs()
+        assert row in same[ratio.argsort()[:8]]
+    assert len(set(rows.tolist())) > 30, "not always the nearest one"
+    assert not torch.equal(rows, comparable(losses, labels, others, near=8, seed=4))
+
+
+def test_a_label_that_nobody_else_has_takes_the_nearest_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are compared at once."""
+    others = Unseen(torch.zeros(2, 1), torch.tensor([0.1, 1.0]), torch.tensor([[0, 0], [1, 0]]))
+    losses, labels = torch.tensor([1.0, 0.1, 1.0]), torch.tensor([[5, 5], [5, 0], [0, 0]])
+    assert comparable(losses, labels, others, near=1, seed=0).tolist() == [1, 0, 0]
+    monkeypatch.setattr(unseen, "BLOCK", 2)
+    assert comparable(losses, labels, others, near=1, seed=0).tolist() == [1, 0, 0]
+    assert comparable(losses[:0], labels[:0], others, near=8, seed=0).tolist() == []
+
+
+def ranks(n: int, classes: int) -> Tensor:
+    return torch.arange(n)[:, None] % classes

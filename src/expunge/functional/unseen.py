@@ -1,6 +1,7 @@
-"""How far pictures are, as a distribution, from looking unseen: transport in the joint space of features and losses.
+"""What unseen pictures look like, and how far others are from it as a distribution: transport of features and losses.
 
-Tensors in, a number out. What "unseen" looks like is handed in as a sample of features, losses and labels.
+Tensors in; rows of comparable pictures, or a number, out. What "unseen" looks like is handed in as features, losses
+and labels.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from expunge.functional.ot import cosine_cost, plan
 
+BLOCK = 1 << 24  # pairs compared at once
 MISMATCH = 10.0  # nats: what it costs to be moved onto another label; more than losses of the same label differ
 
 
@@ -37,6 +39,41 @@ class Unseen:
     def to(self, device: torch.device) -> Unseen:
         """The same on another device."""
         return Unseen(self.features.to(device), self.losses.to(device), self.labels.to(device))
+
+
+def comparable(losses: Tensor, labels: Tensor, others: Unseen, *, near: int, seed: int) -> Tensor:
+    """For each picture another one of its label that is about as hard: one of the `near` nearest in loss, at random.
+
+    How hard a picture is has to be told by a model that remembers neither side. Losses are compared by their
+    logarithms, from .01 nats on; another label (of several attributes: their share) counts `MISMATCH`.
+
+    Args:
+        losses: [n] of the pictures, under that model. labels: int64 [n, k].
+        others: m > 0 pictures, their losses under the same model.
+        near: how many are near. seed: of the choice among them.
+
+    Returns:
+        Rows of the others, int64 [n].
+
+    Example:
+        >>> others = Unseen(torch.zeros(3, 1), torch.tensor([0.1, 1.0, 0.1]), torch.tensor([[0], [0], [1]]))
+        >>> comparable(torch.tensor([0.2, 2.0]), torch.tensor([[0], [0]]), others, near=1, seed=0).tolist()
+        [0, 1]
+    """
+    near = min(near, len(others.losses))
+    hard, harder = _logarithm(losses), _logarithm(others.losses)
+    step = max(1, BLOCK // len(harder))
+    nearest = []
+    for some, labelled in zip(hard.split(step), labels.split(step), strict=True):
+        differ = (labelled[:, None] != others.labels).float().mean(2)
+        cost = (some[:, None] - harder).abs() + MISMATCH * differ
+        nearest.append(cost.topk(near, dim=1, largest=False).indices)
+    drawn = torch.randint(near, (len(losses), 1), generator=torch.Generator().manual_seed(seed))
+    return torch.cat(nearest).gather(1, drawn)[:, 0]
+
+
+def _logarithm(losses: Tensor) -> Tensor:
+    return losses.float().clamp(min=0.01).log()
 
 
 def unseen_distance(
