@@ -55,6 +55,7 @@ def erase_files(job: EraseJob, *, desk: Desk, resume: bool = False, begin: Begin
     if finished(out, job_fields(job)):
         return out
     erasure, inputs = load(job, settings, desk, began=began_with(out))
+    check_apart([erasure.artefact], erasure.references)
     frozen = freeze(job, inputs)
     erasure = replace(erasure, key=run_key(frozen))
     if begin is not None and (earlier := begin(out, frozen)) is not None:
@@ -85,7 +86,6 @@ def load(
     function = train_function(job.recipe.function) if job.recipe.function else None
     data, artefact = load_for_data(job.model, job.data, desk=desk)
     references = load_beside(job.reference.paths, job.model.path, artefact, data)
-    check_apart([artefact], references)
     resolution, asked = resolve_job(job.request, data, desk=desk, began=began)
     base = artefact.recipe
     recipe = job.recipe.recipe(base, base.seed if base is not None else job.seed)
