@@ -19,12 +19,12 @@ from expunge.engine.settings import EngineSettings
 from expunge.engine.training import copy_weights
 from expunge.errors import MethodError, Unavailable
 from expunge.functional.forgetting import Answers, gap_errors, retraining_gaps
-from expunge.methods.auto import Auto, affordable, auto
+from expunge.methods.auto import Auto, affordable, auto, halves
 from expunge.methods.cost import Passes, Sizes
 from expunge.methods.phases import Context, Edit, Phases, training_phase
 from expunge.models.classifier import PixelClassifier, Preprocessing
 from expunge.types import ErasureTask, Optimizer, PictureSet, TrainRecipe
-from tests.helpers import pictures
+from tests.helpers import ArraySource, pictures
 
 SETTINGS = EngineSettings(seed=1, precision="fp32", channels_last="off")
 RECIPE = TrainRecipe(epochs=30, batch_size=16, optimizer=Optimizer(lr=0.05), augmentation=None)
@@ -133,6 +133,34 @@ def test_the_retrained_model_is_chosen_over_an_untouched_and_a_ruined_one() -> N
         assert not differs(copy_weights(model), copy_weights(RETRAINED))
         assert choice.measured["idle"]["forget gap"] > 0.1 and choice.measured["idle"]["retain gap"] == 0
         assert choice.measured["ruined"]["retain gap"] < -0.2
+
+
+def test_candidates_are_not_judged_on_what_they_were_shown() -> None:
+    shown, source = list[PictureSet](), GIVEN.tuning.source
+    assert isinstance(source, ArraySource)
+
+    class Curious(Planted):
+        def phases(self, _config: object, context: Context) -> Phases:
+            shown.append(context.task.tuning)
+            yield from super().phases(_config, context)
+
+    source.read_rows.clear()
+    run(Auto(), [Curious("curious", ORIGINAL)])
+    judged = set(source.read_rows)
+    assert judged and len(shown[0]) and not judged & set(shown[0].rows.tolist())
+    assert len(judged) + len(shown[0]) == len(GIVEN.tuning)
+    people = (GIVEN.tuning.subjects, GIVEN.tuning.rows.tolist())
+    owner = dict(zip(people[1], people[0] if people[0] is not None else [], strict=True))
+    assert not {owner[row] for row in judged} & {owner[row] for row in shown[0].rows.tolist()}
+
+
+def test_halves_are_of_pictures_where_people_are_not_known() -> None:
+    some = pictures(8)
+    for given in (replace(some, subjects=None), replace(some, subjects=np.array(["one"] * 8))):
+        one, other = halves(given, 3)
+        assert (len(one), len(other)) == (4, 4) and {*one.ids, *other.ids} == {*some.ids}
+    single = some.subset([2])
+    assert halves(single, 3) == (single, single)
 
 
 def test_where_nothing_is_good_enough_retraining_is_recommended() -> None:

@@ -42,8 +42,9 @@ class Candidate(Protocol):
 class Auto:
     r"""Run several methods one after the other, each from the original, and keep the one nearest to retraining.
 
-    What a retrained model would show is estimated from the original and from tuning non-members, without a reference:
-    its accuracy on the retain set is the original's, on tuning pictures no lower; forget pictures are answered, and
+    Candidates are shown one half of the people among tuning non-members, and judged on the other: who has read a
+    picture says less about what is unseen. What a retrained model would show is estimated without a reference: its
+    accuracy on the retain set is the original's, on tuning pictures no lower; forget pictures are answered, and
     recognised by their loss, like tuning pictures with the same labels, and not at all where their class is gone. The
     candidate with the smallest largest gap wins. If even its gaps are larger than the tolerance, beyond what the
     choice of people explains, retraining is recommended.
@@ -71,21 +72,35 @@ class Auto:
 
 def auto(config: Auto, context: Context, *, candidates: Sequence[Candidate]) -> Phases:
     """Every candidate from the original weights on, a snapshot of each, and the choice."""
-    task = context.task
-    recipe = recipe_for("auto", context.recipe, None)
+    task, recipe = context.task, recipe_for("auto", context.recipe, None)
+    shown, judged = halves(task.tuning, context.seed)
+    given = replace(context, task=replace(task, tuning=shown))
     sizes = Sizes(len(task.retain), len(task.forget), len(task.tuning), recipe)
     chosen = affordable(config, sizes, candidates)
-    look = Look(task, _some(task.retain, config.probe_size, context.seed), context.seed)
+    look = Look(replace(task, tuning=judged), _some(task.retain, config.probe_size, context.seed), context.seed)
     found = yield Compute(
         "original", lambda model: {name: torch.tensor(v) for name, v in look.accuracies(model).items()}
     )
     for number, candidate in enumerate(chosen):
         if number:
             yield Edit(f"{candidate.name}: return", lambda model: _restore(model, context.original()))
-        yield from _within(candidate, context)
+        yield from _within(candidate, given)
         yield Snapshot(candidate.name)
     original = {name: float(value) for name, value in found.tensors.items()}
     yield Select("best", [c.name for c in chosen], look.nearness(original, config.tolerance))
+
+
+def halves(pictures: PictureSet, seed: int) -> tuple[PictureSet, PictureSet]:
+    """Two halves of the people at random, or of the pictures where fewer than two are known; one picture is in both."""
+    known = pictures.subjects if pictures.subjects is not None else pictures.ids
+    owners = known if len(np.unique(known)) > 1 else pictures.ids
+    names = np.unique(owners)
+    if len(names) < 2:
+        return pictures, pictures
+    drawn = torch.randperm(len(names), generator=generator(seed, "auto", "halves")).numpy()
+    first = np.isin(owners, names[drawn[: len(names) // 2]])
+    one, other = (pictures.subset(np.flatnonzero(side).tolist()) for side in (first, ~first))
+    return one, other
 
 
 def cost(config: Auto, sizes: Sizes, *, candidates: Sequence[Candidate]) -> Passes:
