@@ -145,13 +145,13 @@ def test_forget_pictures_are_shown_about_as_often_whatever_their_number() -> Non
     sizes = Sizes(retain=6400, forget=900, tuning=1)
     many = cost(DLFD(), replace(sizes, forget=1800))
     one = cost(DLFD(), sizes)
-    steps = 100
+    steps = 88
     assert one.backward == 20 * 64 + steps * (64 + 32)  # 26 would do; 32 are the fewest
-    assert many.backward == 20 * 64 + steps * (64 + 42)
+    assert many.backward == 20 * 64 + steps * (64 + 48)
     assert cost(DLFD(), replace(sizes, forget=10_000)).backward == 20 * 64 + steps * (64 + 128)
 
 
 def test_its_work_is_within_two_epochs() -> None:
-    for forget in (60, 300, 900, 1500):
-        sizes = Sizes(retain=6000, forget=forget, tuning=1)
-        assert cost(DLFD(), sizes).epochs(6000) <= 2.1 + (forget > 1000) * 0.2
+    """With a tenth of the pictures forgotten, and as many to compare with; somewhat more where more are."""
+    for forget, most in ((60, 2.0), (600, 2.0), (1000, 2.0), (1500, 2.16)):
+        assert cost(DLFD(), Sizes(retain=6000, forget=forget, tuning=1000)).epochs(6000) <= most

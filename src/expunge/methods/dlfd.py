@@ -76,7 +76,7 @@ class DLFD:
     restart_epochs: float = 0.2
     restart_rate: float = 1.0
     near: int = 8
-    epochs: float = 1.0
+    epochs: float = 0.88
     rate: float = 0.07
     batch_size: int = 64
     forget_passes: float = 2.3
