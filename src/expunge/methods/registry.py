@@ -129,6 +129,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "restart_epochs": (1e-6, 10_000),
     "restart_rate": (1e-6, 100),
     "rate": (1e-6, 100),
+    "near": (1, 10_000),
     "forget_passes": (0, 10_000),
     "feature_weight": (0, 1000),
     "class_weight": (0, 1000),
