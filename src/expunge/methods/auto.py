@@ -59,7 +59,7 @@ class Auto:
         probe_size: most retain pictures in a look.
 
     Cost: that of every candidate that fits the budget, and a look at each of them and at the original: one
-    forward pass per tuning and (of a sample) retain picture, and but for the original per forget picture.
+    forward pass per tuning (of one half) and retain picture (of a sample), and but for the original per forget picture.
     Fails when: people differ much: forgotten people who are easier or harder than tuning people of the same labels
     look remembered or over-forgotten, and retraining is recommended without need.
     Source: ours; the estimate after the stop rule of `dlfd:perturb`.
@@ -106,10 +106,11 @@ def halves(pictures: PictureSet, seed: int) -> tuple[PictureSet, PictureSet]:
 def cost(config: Auto, sizes: Sizes, *, candidates: Sequence[Candidate]) -> Passes:
     """What the candidates cost that fit the budget, and the looks at them."""
     chosen = affordable(config, sizes, candidates)
-    looked = sizes.tuning + min(config.probe_size, sizes.retain)
+    shown = sizes.tuning // 2  # about: people are halved, not pictures
+    looked = sizes.tuning - shown + min(config.probe_size, sizes.retain)
     total = Passes(forward=(len(chosen) + 1) * looked + len(chosen) * sizes.forget)
     for candidate in chosen:
-        total += candidate.cost(candidate.config, sizes)
+        total += candidate.cost(candidate.config, replace(sizes, tuning=shown))
     return total
 
 
