@@ -154,7 +154,7 @@ FLAGS: Mapping[str, Case] = {
             ("name with a wildcard", ("show", "%%%%"), "0 of them"),
             ("name with NUL", ("show", "abcd\0"), "0 of them"),
             ("name of 10 MB", ("show", LONG), "0 of them"),
-            ("list of SQL", ("list", SQL), "requests, runs, models"),
+            ("list of SQL", ("list", SQL), "requests, runs, audits"),
             ("key of SQL", ("key", "drop", "--key-id", SQL), "id of a key"),
             ("key with NUL", ("key", "drop", "--key-id", NUL), "id of a key"),
         )

@@ -53,6 +53,7 @@ def recorded(metrics: str) -> Callable[[Place], Prepared]:
     def prepare(place: Place) -> Prepared:
         frozen = f"frozen: {{expunge: '1', versions: {{}}, inputs: {{pictures: {'ab' * 32}, weights: {'ab' * 32}}}}}"
         place.file("run/metrics.json", metrics)
+        place.file("run/model/model.safetensors", b"")
         run = place.file("run/job.yaml", f"kind: erase\nmethod: {{name: finetune}}\n{frozen}\n").parent
         books = Books(str(place.folder / "ledger.db"), place.folder / "pseudonyms.key")
         books.migrate()
