@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from expunge.app.desk import Desk
+from expunge.app.inputs import run_root
 from expunge.app.job import AuditJob
 from expunge.app.reopen import SAME, EraseRun, check_code, check_made, check_unchanged, erase_run
 from expunge.app.rundir import began_with, stored_job
@@ -71,7 +72,7 @@ def reference_doubts(paths: Sequence[str], inputs: Mapping[str, str]) -> list[st
     """
     said = []
     for path in map(Path, paths):
-        place = path.parent if path.name == "model" else path
+        place = run_root(path)
         job = stored_job(place) or {}
         kind, began = job.get("kind"), began_with(place) or {}
         same = {name for name in ("pictures", "request") if began.get(name) == inputs[name]}

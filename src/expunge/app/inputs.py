@@ -218,6 +218,11 @@ def model_place(path: str) -> str:
     return str(place / "model") if (place / "job.yaml").exists() and (place / "model").is_dir() else path
 
 
+def run_root(place: Path) -> Path:
+    """The directory of a run, also where its `model/` was named."""
+    return place.parent if place.name == "model" else place
+
+
 def weights_file(path: Path) -> Path:
     """A file of weights: as named, or the only one in a model or run directory.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from expunge.app.inputs import model_place, weights_file
+from expunge.app.inputs import model_place, run_root, weights_file
 from expunge.app.job import ModelJob
 from expunge.app.recording import SHOWN, lies_at
 from expunge.app.rundir import stored_job
@@ -52,7 +52,11 @@ def check_there(model: ModelJob, register: Register) -> None:
     place = model_place(str(model.weights or model.path))
     if holds_weights(Path(place)):
         return
-    ends = {end.run: end for known in _models_at(register, _root(place)) if (end := newest(register, known))}
+    ends = {
+        end.run: end
+        for known in _models_at(register, run_root(Path(place).resolve()))
+        if (end := newest(register, known))
+    }
     if len(ends) != 1:
         return
     (last,) = ends.values()
@@ -77,13 +81,7 @@ def _started_at(out: Path, place: Path) -> str | None:
     """The model that the erase run at `out` began with, if its job says that it lay at `place`."""
     try:
         job = stored_job(out) or {}
-        at = _root(str(job["model"]["weights"] or job["model"]["path"]))
+        at = run_root(Path(job["model"]["weights"] or job["model"]["path"]).resolve())
         return str(job["frozen"]["inputs"]["weights"]) if at == place else None
     except (InputError, KeyError, TypeError):  # thrown away, or somebody else's files
         return None
-
-
-def _root(place: str) -> Path:
-    """The directory of a run or model, however a part of it is named."""
-    path = Path(place).resolve()
-    return path.parent if path.name == "model" else path
