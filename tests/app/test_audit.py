@@ -81,8 +81,17 @@ def test_files_of_weights_share_a_factory(bench: Workbench, tmp_path: Path, monk
 import torch
 from torch import nn
 
+class Twins(nn.Module):  # whose last layer has to be named
+    def __init__(self):
+        super().__init__()
+        self.down, self.a, self.b = nn.Linear(768, 8), nn.Linear(8, 2), nn.Linear(8, 2)
+
+    def forward(self, x):
+        found = self.down(x.flatten(1)).relu()
+        return torch.cat([self.a(found), self.b(found)], dim=1)
+
 def make():
-    return nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.ReLU(), nn.Linear(8, 4))
+    return Twins()
 
 if __name__ == "__main__":
     for name in "abc":
@@ -92,7 +101,12 @@ if __name__ == "__main__":
     monkeypatch.chdir(tmp_path)
     exec(code, {"__name__": "__main__"})
     job = bench.audit(
-        tmp_path / "run", models=["a.pth", "b.pth"], factory="mine_audit:make", normalise="half", reference="c.pth"
+        tmp_path / "run",
+        models=["a.pth", "b.pth"],
+        factory="mine_audit:make",
+        head="a",
+        normalise="half",
+        reference="c.pth",
     )
     rows = list(table_rows(load_run(audit_files(job, desk=Silent())).metrics))
     assert list(rows[0].values) == ["a.pth", "b.pth"]

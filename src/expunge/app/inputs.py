@@ -162,7 +162,8 @@ def load_beside(
         elif factory is None or Path(factory).exists():
             raise ModelError(path, expected=f"a model directory with a {CONFIG}", came="none")
         else:
-            artefact = load_model(factory, spec=spec, weights=weights_file(place), preprocessing=shape)
+            head = like.classifier.head_name
+            artefact = load_model(factory, spec=spec, weights=weights_file(place), head=head, preprocessing=shape)
         if artefact.classifier.preprocessing != shape:
             raise ModelError(path, expected=f"{shape}", came=f"{artefact.classifier.preprocessing}")
         check_answers(artefact, data.pictures)
