@@ -3,7 +3,8 @@
     python benchmarks/roofline.py [--rounds 5]
 
 As many pictures as the MUFAC job has. In every round the whole of `dlfd` is run, then the bare passes of its steps,
-then a few steps of retraining; all on the same threads, so that ratios are those of neighbours. A step's passes are
+then a few steps of retraining and a few batches of the published code's work, of which an epoch is so many times as
+much; all on the same threads, so that ratios are those of neighbours. A step's passes are
 forward and backward passes of its retain and forget pictures and a forward pass of the original, without reading,
 augmenting, transport or optimizer. For the perturbing forms it is a step of the perturbation against forward passes
 and gradients with respect to the pictures.
@@ -12,9 +13,10 @@ and gradients with respect to the pictures.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from unittest.mock import patch
 
@@ -22,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+import published_work
 from expunge.app.references import Retraining, price
 from expunge.engine.loop import run_phases
 from expunge.functional.losses import mean_loss
@@ -33,12 +36,13 @@ from expunge.methods.cost import Sizes
 from expunge.methods.phases import Context
 from expunge.models.classifier import Preprocessing, frozen
 from expunge.models.load import new_model
-from expunge.types import SteeringTask, TrainRecipe
+from expunge.types import PictureSet, SteeringTask, TrainRecipe
 from harness import Comparison, write
 from speed import BF16, SIDE, SPEC, autocast, floats, model, pictures
 
 RETAIN, FORGET, TUNING = 5810, 1039, 977
 BARE_STEPS, INNER_STEPS = 40, 20
+PUBLISHED_BATCHES, PUBLISHED_SIZE = 3, 64
 RECIPE = TrainRecipe(epochs=40)
 MOST_WORK = 2.0
 
@@ -62,13 +66,15 @@ class Timed:
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds of one round: of a step, of transport in it, of its passes alone; of the method, and of retraining."""
+    """Seconds of a round: a step, transport in it, its passes alone; the method, retraining, the published epochs."""
 
     step: float
     transport: float
     passes: float
     method: float
     retraining: float
+    published: float
+    published_bf16: float
     pictures: int
 
 
@@ -89,6 +95,8 @@ def whole_method() -> Round:
         passes=passes(config.batch_size, timed.pictures),
         method=outcome.seconds,
         retraining=retraining,
+        published=published((retain, forget, tuning), bf16=False),
+        published_bf16=published((retain, forget, tuning), bf16=True),
         pictures=config.batch_size + timed.pictures,
     )
 
@@ -109,6 +117,16 @@ def passes(retain: int, forget: int) -> float:
     return seconds(step, BARE_STEPS)
 
 
+def published(sets: Sequence[PictureSet], *, bf16: bool) -> float:
+    """Seconds of an epoch of the published code's work, from its first batches: all of them do the same."""
+    layout = torch.channels_last if bf16 else torch.contiguous_format
+    with autocast(bf16):
+        retain, forget, tuning = (floats(part, layout) for part in sets)
+        start = time.perf_counter()
+        published_work.epoch(model(layout), retain, forget, tuning, batches=PUBLISHED_BATCHES, batch=PUBLISHED_SIZE)
+    return (time.perf_counter() - start) / PUBLISHED_BATCHES * math.ceil(len(sets[0]) / PUBLISHED_SIZE)
+
+
 def seconds(step: Callable[[], object], count: int) -> float:
     """Of one step, after another one to warm up."""
     step()
@@ -122,6 +140,7 @@ def method_rows(rounds: int) -> list[dict[str, object]]:
     """What is said of `dlfd`."""
     found = [whole_method() for _ in range(rounds)]
     steps, count = [r.step for r in found], found[0].pictures
+    note = f"an epoch in batches of {PUBLISHED_SIZE}, from its first {PUBLISHED_BATCHES}; the whole of dlfd"
     shown = f"{count} pictures a step, half-width ResNet-18 at {SIDE}x{SIDE}"
     rows = [
         rated(
@@ -135,6 +154,15 @@ def method_rows(rounds: int) -> list[dict[str, object]]:
             10,
             f"{RECIPE.epochs:g} epochs of {RETAIN:,} pictures, priced by its first steps; {FORGET:,} forgotten",
         ).row(),
+        *(
+            Comparison(
+                f"the published work against dlfd, {precision}", [r.method for r in found], theirs, least, note
+            ).row()
+            for precision, theirs, least in (
+                ("its own in fp32", [r.published for r in found], 30),
+                ("both bf16", [r.published_bf16 for r in found], 10),
+            )
+        ),
     ]
     return [*rows, work()]
 
