@@ -79,8 +79,7 @@ SPACES: dict[str, dict[str, Range]] = {
     },
     "dlfd": {
         "rate": ("log", 0.03, 0.3),
-        "restart_rate": ("log", 0.2, 1.0),
-        "transport_weight": ("log", 0.4, 4.0),
+        "transport_weight": ("log", 0.4, 6.0),
         "feature_weight": ("log", 0.1, 10.0),
         "keep_weight": ("log", 0.4, 8.0),
     },

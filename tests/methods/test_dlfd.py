@@ -1,4 +1,4 @@
-"""DLFD restarts, looks, goes back and moves the forget set there, as plain loops do; and it stops at the unseen."""
+"""DLFD looks where unseen pictures lie and moves the forget set there, as plain loops do; and it stops there."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
 
 from expunge.engine.loop import run_phases
-from expunge.functional.seeding import derive_seed
-from expunge.functional.unseen import Unseen, comparable, unseen_distance
+from expunge.engine.streams import Stream
+from expunge.functional.unseen import Cloud, unseen_distance, unseen_places
 from expunge.methods.cost import Sizes
-from expunge.methods.dlfd import DLFD, NEVER, cost, dlfd, lost_classes
-from expunge.methods.phases import Context
+from expunge.methods.dlfd import DLFD, NEVER, _share, cost, dlfd, lost_classes
+from expunge.methods.phases import Context, Source
 from expunge.models.classifier import PixelClassifier
 from expunge.types import Optimizer, PictureSet, SteeringTask, TrainRecipe
 from tests.helpers import task
 from tests.methods.plain import SETTINGS, assert_same, batches, stacked
 
-CONFIG = DLFD(restart_epochs=1.0, epochs=1.0, restart_rate=0.5, rate=0.2, batch_size=8)
+CONFIG = DLFD(epochs=1.0, rate=0.2, batch_size=8)
 RECIPE = TrainRecipe(optimizer=Optimizer(lr=0.1, weight_decay=0.01), augmentation=None)
 GIVEN = task()
 STEPS = 6
@@ -40,11 +40,11 @@ def unlearned(config: DLFD = CONFIG, given: SteeringTask = GIVEN.steering) -> Pi
     return model
 
 
-def descend(model: PixelClassifier, lr: float, losses: list[Callable[[], Tensor]], *, falls: bool = True) -> None:
-    """SGD with momentum and decay whose rate falls to 0 on a cosine, or stays."""
+def descend(model: PixelClassifier, lr: float, losses: list[Callable[[], Tensor]]) -> None:
+    """SGD with momentum and decay whose rate falls to 0 on a cosine."""
     sgd = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=0.01)
     for step, loss in enumerate(losses):
-        sgd.param_groups[0]["lr"] = lr * ((1 + math.cos(math.pi * step / len(losses))) / 2 if falls else 1)
+        sgd.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / len(losses))) / 2
         sgd.zero_grad()
         loss().backward()
         sgd.step()
@@ -56,38 +56,37 @@ def answers(model: PixelClassifier, x: Tensor) -> tuple[Tensor, Tensor]:
     return features, model.net[-1](features)  # type: ignore[index]
 
 
-def seen(model: PixelClassifier, pictures: PictureSet) -> Unseen:
+def seen(model: PixelClassifier, pictures: PictureSet) -> Cloud:
     with torch.no_grad():
         features, logits = answers(model, pictures.pixels(torch.arange(len(pictures))).float() / 255)
-    return Unseen(features, cross_entropy(logits, pictures.labels[:, 0], reduction="none"), pictures.labels)
+    return Cloud(features, cross_entropy(logits, pictures.labels[:, 0], reduction="none"), pictures.labels)
 
 
-def by_hand(*, back: bool = True) -> PixelClassifier:
+def by_hand(*, known: PictureSet = GIVEN.retain) -> PixelClassifier:
     model, original = stacked().train(), stacked().eval()
-    retain = batches(GIVEN.retain, 8, STEPS, "restart", "retain")
-    descend(model, 0.05, [lambda x=x, y=y: cross_entropy(model(x), y) for x, y in retain], falls=False)  # type: ignore[misc]
-    hard, others = (seen(model.eval(), pictures) for pictures in (GIVEN.forget, GIVEN.tuning))
-    rows = comparable(hard.losses, hard.labels, others, near=8, seed=derive_seed(1, "dlfd", "comparable"))
-    there = seen(original, GIVEN.tuning)
-    unseen = Unseen(there.features[rows], there.losses[rows], GIVEN.forget.labels)
-    if back:
-        model.load_state_dict(original.state_dict())
-    model.train()
+    places = unseen_places(*(seen(original, part) for part in (GIVEN.forget, known, GIVEN.tuning)), near=8)
+    size = min(32, len(GIVEN.forget))
+    orders = Stream(Source(GIVEN.forget, size), 1, "distance", "forget")
+    weight = 1.6 * min(1.0, 2.3 * len(GIVEN.forget) / (STEPS * size))
 
-    def loss(x: Tensor, y: Tensor, xf: Tensor, yf: Tensor) -> Tensor:
+    def loss(x: Tensor, y: Tensor, xf: Tensor, yf: Tensor, at: Tensor) -> Tensor:
+        n = len(x)
         h, z = answers(model, torch.cat([x, xf]))
-        distance = unseen_distance(h[8:], cross_entropy(z[8:], yf, reduction="none"), yf[:, None], unseen)
+        distance = unseen_distance(h[n:], cross_entropy(z[n:], yf, reduction="none"), places[at])
         with torch.no_grad():
             before = original(x).log_softmax(1)
-        kept = kl_div(z[:8].log_softmax(1), before, log_target=True, reduction="batchmean")
-        return 1.2 * distance + cross_entropy(z[:8], y) + 2 * kept
+        kept = kl_div(z[:n].log_softmax(1), before, log_target=True, reduction="batchmean")
+        return weight * distance + cross_entropy(z[:n], y) + 2 * kept
 
-    pairs = zip(
+    shown = zip(
         batches(GIVEN.retain, 8, STEPS, "distance", "retain"),
-        batches(GIVEN.forget, 16, STEPS, "distance", "forget"),
+        batches(GIVEN.forget, size, STEPS, "distance", "forget"),
+        (orders.index(step) for step in range(STEPS)),
         strict=True,
     )
-    descend(model, 0.02, [lambda x=x, y=y, xf=xf, yf=yf: loss(x, y, xf, yf) for (x, y), (xf, yf) in pairs])  # type: ignore[misc]
+    descend(
+        model, 0.02, [lambda x=x, y=y, xf=xf, yf=yf, at=at: loss(x, y, xf, yf, at) for (x, y), (xf, yf), at in shown]
+    )  # type: ignore[misc]
     return model
 
 
@@ -95,9 +94,9 @@ def test_it_is_what_plain_loops_do() -> None:
     assert_same(unlearned(), by_hand())
 
 
-def test_not_going_back_would_be_noticed() -> None:
+def test_looking_among_other_pictures_would_be_noticed() -> None:
     with pytest.raises(AssertionError):
-        assert_same(unlearned(), by_hand(back=False))
+        assert_same(unlearned(), by_hand(known=GIVEN.tuning))
 
 
 def forget_loss(model: PixelClassifier, forget: PictureSet) -> float:
@@ -143,15 +142,23 @@ def test_classes_that_no_retain_picture_has_are_no_longer_answered() -> None:
 
 def test_forget_pictures_are_shown_about_as_often_whatever_their_number() -> None:
     sizes = Sizes(retain=6400, forget=900, tuning=1)
-    many = cost(DLFD(), replace(sizes, forget=1800))
-    one = cost(DLFD(), sizes)
-    steps = 88
-    assert one.backward == 20 * 64 + steps * (64 + 32)  # 26 would do; 32 are the fewest
-    assert many.backward == 20 * 64 + steps * (64 + 48)
-    assert cost(DLFD(), replace(sizes, forget=10_000)).backward == 20 * 64 + steps * (64 + 128)
+    steps = 95
+    assert cost(DLFD(), sizes).backward == steps * (64 + 32)  # 22 would do; 32 are the fewest
+    assert cost(DLFD(), replace(sizes, forget=1800)).backward == steps * (64 + 44)
+    assert cost(DLFD(), replace(sizes, forget=10_000)).backward == steps * (64 + 128)
+
+
+def test_each_picture_is_pulled_as_much_however_few_there_are() -> None:
+    """Where a step shows more of them than that takes, a look counts less; and never more than one."""
+    pulls = {}
+    for forget in (40, 400, 800, 6000):
+        weight = _share(DLFD(), 6400, forget)
+        pulls[forget] = 95 * weight / forget
+        assert weight <= 1
+    assert pulls[40] == pytest.approx(pulls[400]) == pytest.approx(pulls[800]) and pulls[6000] < pulls[400]
 
 
 def test_its_work_is_within_two_epochs() -> None:
-    """With a tenth of the pictures forgotten, and as many to compare with; somewhat more where more are."""
-    for forget, most in ((60, 2.0), (600, 2.0), (1000, 2.0), (1500, 2.16)):
+    """With a sixth of the pictures forgotten, and as many to compare with; somewhat more where more are."""
+    for forget, most in ((60, 1.95), (600, 1.95), (1000, 2.0), (1500, 2.16)):
         assert cost(DLFD(), Sizes(retain=6000, forget=forget, tuning=1000)).epochs(6000) <= most

@@ -18,7 +18,7 @@ from tests.helpers import net, pictures, task
 def batch(probe: dict[str, float] | None = None) -> Batch:
     retain, forget = pictures(8, seed=1), pictures(8, seed=2)
     parts = {
-        name: Labelled(p.pixels(torch.arange(8)).float() / 255, p.labels)
+        name: Labelled(p.pixels(torch.arange(8)).float() / 255, p.labels, torch.arange(8))
         for name, p in (("retain", retain), ("forget", forget))
     }
     return Batch(parts, 0, 0.5, probe or {}, 0)

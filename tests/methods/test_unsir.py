@@ -117,7 +117,7 @@ def test_noise_beside_a_batch_is_a_share_of_it() -> None:
 
     base = stacked()
     model = Counting(base.net, base.preprocessing, base.spec)
-    retain = Labelled(torch.rand(20, 3, 8, 8), torch.zeros(20, 1, dtype=torch.int64))
+    retain = Labelled(torch.rand(20, 3, 8, 8), torch.zeros(20, 1, dtype=torch.int64), torch.arange(20))
     loss = impair_loss(CONFIG, {"noise": torch.zeros(12, 3, 8, 8)}, torch.zeros(12, 1, dtype=torch.int64))
     loss(model, Batch({"retain": retain}, 0, 0.0, {}, 3))
     assert seen[-1] == 25

@@ -70,7 +70,7 @@ def _watch(erasure: Erasure, phase: Train) -> tuple[Tensor, Tensor | None]:
 def _first(pictures: Any, count: int) -> Labelled:
     chosen = pictures.subset(range(min(count, len(pictures))))
     x = chosen.pixels(torch.arange(len(chosen))).float().div_(255)
-    return Labelled(x, chosen.labels)
+    return Labelled(x, chosen.labels, torch.arange(len(chosen)))
 
 
 def _picture(x: Tensor) -> Array:

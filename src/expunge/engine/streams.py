@@ -42,7 +42,7 @@ class Stream:
         if self.source.augmentation is not None:
             pixels = augment(pixels, self.source.augmentation, generator(self.seed, *self.names, "augment", batch))
         x = pixels.to(torch.float32, memory_format=layout).div_(255)
-        return Labelled(x, pictures.labels[index].to(device))
+        return Labelled(x, pictures.labels[index].to(device), index)
 
     def _permutation(self, number: int) -> Tensor:
         if number not in self._orders:

@@ -173,7 +173,7 @@ class Trainer:
         number = (self.phase.first_step + self.step) * self.settings.accumulate + micro
         parts = {n: s.read(number, self.device, self.settings.layout) for n, s in self.streams.items()}
         empty = torch.empty(0, 0, dtype=torch.int64)
-        parts |= {n: Labelled(t, empty) for n, t in self.inputs.items()}
+        parts |= {n: Labelled(t, empty, empty) for n, t in self.inputs.items()}
         seed = batch_seed(self.settings.seed, self.phase.name, number)
         batch = Batch(parts, self.step, self.step / self.steps, self.probe, seed, self.notes)
         start = time.monotonic()

@@ -1,7 +1,6 @@
-"""What unseen pictures look like, and how far others are from it as a distribution: transport of features and losses.
+"""Where pictures would lie had a model not learned them, and how far they are from there: transport of losses.
 
-Tensors in; rows of comparable pictures, or a number, out. What "unseen" looks like is handed in as features, losses
-and labels.
+Pictures as a model sees them flow in; a place for each of them, or a number, flows out.
 """
 
 from __future__ import annotations
@@ -10,104 +9,113 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
-from expunge.functional.ot import cosine_cost, plan
-
-BLOCK = 1 << 24  # pairs compared at once
-MISMATCH = 10.0  # nats: what it costs to be moved onto another label; more than losses of the same label differ
+BLOCK = 1 << 12  # pictures whose neighbours are compared at once
+ENOUGH = 8  # pictures of a label on either side, for these to be compared among themselves
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """A sample of m pictures as a model sees them that has not learned them.
+class Cloud:
+    """Some pictures as a model sees them.
 
     Args:
-        features: [m, d]. losses: [m], in nats. labels: int64 [m, k].
+        features: [n, d]. losses: [n], in nats. labels: int64 [n, k].
     """
 
     features: Tensor
     losses: Tensor
     labels: Tensor
 
-    def draw(self, size: int, seed: int) -> Unseen:
-        """At most `size` of them, by `seed`."""
-        if size >= len(self.losses):
-            return self
-        rows = torch.randperm(len(self.losses), generator=torch.Generator().manual_seed(seed))[:size]
-        return Unseen(self.features[rows], self.losses[rows], self.labels[rows])
+    def __getitem__(self, rows: Tensor) -> Cloud:
+        """Those in these rows (int64, or bool [n])."""
+        return Cloud(self.features[rows], self.losses[rows], self.labels[rows])
 
-    def to(self, device: torch.device) -> Unseen:
+    def to(self, device: torch.device) -> Cloud:
         """The same on another device."""
-        return Unseen(self.features.to(device), self.losses.to(device), self.labels.to(device))
+        return Cloud(self.features.to(device), self.losses.to(device), self.labels.to(device))
 
 
-def comparable(losses: Tensor, labels: Tensor, others: Unseen, *, near: int, seed: int) -> Tensor:
-    """For each picture another one of its label that is about as hard: one of the `near` nearest in loss, at random.
+def unseen_places(pictures: Cloud, known: Cloud, unseen: Cloud, *, near: int) -> Cloud:
+    r"""For each picture that a model has learned, where pictures like it lie that it has not.
 
-    How hard a picture is has to be told by a model that remembers neither side. Losses are compared by their
-    logarithms, from .01 nats on; another label (of several attributes: their share) counts `MISMATCH`.
+    A model gives what it learned lower losses than what it did not, but keeps their order: within a label, the
+    picture at some quantile of the losses of known pictures is moved to the same quantile of the unseen ones,
+
+    $$v_i = Q^{unseen}_{y_i}\bigl(F^{known}_{y_i}(\ell_i)\bigr).$$
+
+    That is optimal transport on a line, for every cost that grows with distance. Its features there are those of the
+    nearest in cosine among `near` unseen pictures around that quantile. Labels that fewer than eight known or unseen
+    pictures have are compared with pictures of all labels.
 
     Args:
-        losses: [n] of the pictures, under that model. labels: int64 [n, k].
-        others: m > 0 pictures, their losses under the same model.
-        near: how many are near. seed: of the choice among them.
+        pictures: to be placed. known: of pictures that were learned, too. unseen: of others, one or more.
+        near: number of unseen pictures, the nearest in loss, out of which features are chosen.
 
     Returns:
-        Rows of the others, int64 [n].
+        Losses and features of the places, with the labels of the pictures.
 
     Example:
-        >>> others = Unseen(torch.zeros(3, 1), torch.tensor([0.1, 1.0, 0.1]), torch.tensor([[0], [0], [1]]))
-        >>> comparable(torch.tensor([0.2, 2.0]), torch.tensor([[0], [0]]), others, near=1, seed=0).tolist()
-        [0, 1]
+        >>> known = Cloud(torch.ones(9, 1), torch.arange(9) / 10, torch.zeros(9, 1, dtype=torch.int64))
+        >>> unseen = Cloud(torch.ones(9, 1), torch.arange(9) / 2, known.labels)
+        >>> unseen_places(known[torch.tensor([0, 4, 8])], known, unseen, near=1).losses.tolist()
+        [0.0, 2.0, 4.0]
+
+    Reference: transport on a line is Peyre and Cuturi 2019 (arXiv 1803.00567); that it makes losses unseen is ours.
     """
-    near = min(near, len(others.losses))
-    hard, harder = _logarithm(losses), _logarithm(others.losses)
-    step = max(1, BLOCK // len(harder))
-    nearest = []
-    for some, labelled in zip(hard.split(step), labels.split(step), strict=True):
-        differ = (labelled[:, None] != others.labels).float().mean(2)
-        cost = (some[:, None] - harder).abs() + MISMATCH * differ
-        nearest.append(cost.topk(near, dim=1, largest=False).indices)
-    drawn = torch.randint(near, (len(losses), 1), generator=torch.Generator().manual_seed(seed))
-    return torch.cat(nearest).gather(1, drawn)[:, 0]
+    losses, features = torch.empty_like(pictures.losses), torch.empty_like(pictures.features)
+    for label in pictures.labels.unique(dim=0):
+        own, learned, other = ((cloud.labels == label).all(1) for cloud in (pictures, known, unseen))
+        if min(int(learned.sum()), int(other.sum())) < ENOUGH:
+            learned, other = torch.ones_like(learned), torch.ones_like(other)
+        there = unseen[other]
+        there = there[there.losses.argsort(stable=True)]
+        for rows in own.nonzero()[:, 0].split(BLOCK):
+            at = _quantiles(pictures.losses[rows], known.losses[learned], len(there.losses))
+            losses[rows] = there.losses[at]
+            features[rows] = _most_alike(pictures.features[rows], there.features, at, near)
+    return Cloud(features, losses, pictures.labels)
 
 
-def _logarithm(losses: Tensor) -> Tensor:
-    return losses.float().clamp(min=0.01).log()
+def _quantiles(losses: Tensor, among: Tensor, count: int) -> Tensor:
+    """Position (int64) out of `count`, at the share of losses that are smaller; half of those that are the same."""
+    ordered = among.sort().values
+    below, upto = (torch.searchsorted(ordered, losses, right=right) for right in (False, True))
+    return ((below + upto) * count // (2 * len(ordered))).clamp(max=count - 1)
 
 
-def unseen_distance(
-    features: Tensor, losses: Tensor, labels: Tensor, unseen: Unseen, *, feature_weight: float = 1.0
-) -> Tensor:
-    r"""What it takes to move pictures onto the unseen ones, losses only upwards.
+def _most_alike(features: Tensor, there: Tensor, at: Tensor, near: int) -> Tensor:
+    """The features most like a picture's own among the `near` rows around its position."""
+    near = min(near, len(there))
+    first = (at - near // 2).clamp(0, len(there) - near)
+    around = there[first[:, None] + torch.arange(near)]
+    best = cosine_similarity(features[:, None].float(), around.float(), dim=2).argmax(1)
+    return around[torch.arange(len(at)), best]
 
-    $$P = \arg\min_P \sum_{ij} P_{ij} \bigl(\beta\, (1 - \cos(h_i, u_j)) + |\ell_i - v_j| + M [y_i \ne y_j]\bigr),
-      \qquad D = \beta \sum_{ij} P_{ij} (1 - \cos(h_i, u_j))
-      + \tfrac1n \sum_i \Bigl(n \sum_j P_{ij} v_j - \ell_i\Bigr)_+$$
 
-    with features $h, u$, losses $\ell, v$ and labels $y$; the plan is held fixed in the gradient. A picture whose loss
-    is already where it is moved to is left alone: lowering it would be learning it.
+def unseen_distance(features: Tensor, losses: Tensor, places: Cloud, *, feature_weight: float = 1.0) -> Tensor:
+    r"""What it takes to move pictures to their places, losses only upwards.
+
+    $$D = \tfrac1n \sum_i \beta\, (1 - \cos(h_i, u_i)) + (v_i - \ell_i)_+$$
+
+    with features $h$ and losses $\ell$ of the pictures, $u$ and $v$ of their places. A picture whose loss has arrived
+    is left alone: lowering it would be learning it.
 
     Args:
         features: [n, d] and losses [n] of the pictures to be moved; both carry gradients.
-        labels: int64 [n, k]; several attributes count by the share that differs.
-        unseen: where to.
+        places: where to, one each.
         feature_weight: beta, in nats per unit of cosine distance.
 
     Returns:
         A scalar, 0 or more, in nats.
 
     Example:
-        >>> there = Unseen(torch.eye(2), torch.tensor([1.0, 2.0]), torch.tensor([[0], [1]]))
-        >>> float(unseen_distance(torch.eye(2), torch.tensor([0.5, 2.5]), there.labels, there))
+        >>> there = Cloud(torch.eye(2), torch.tensor([1.0, 2.0]), torch.tensor([[0], [1]]))
+        >>> float(unseen_distance(torch.eye(2), torch.tensor([0.5, 2.5]), there))
         0.25
 
     Reference: the distance of DLFD (Choi and Na 2025, arXiv 2409.14747) turned around: towards what is unseen.
     """
-    n = len(losses)
-    cosine = cosine_cost(features, unseen.features)
-    rise = unseen.losses - losses.float()[:, None]
-    other = (labels[:, None] != unseen.labels).float().mean(2)
-    moved = plan(feature_weight * cosine + rise.abs() + MISMATCH * other, solver="exact")
-    upwards = n * (moved * rise).sum(1)
-    return feature_weight * (moved * cosine).sum() + upwards.clamp(min=0).mean()
+    rise = (places.losses - losses.float()).clamp(min=0)
+    apart = 1 - cosine_similarity(features.float(), places.features.float(), dim=1)
+    return (rise + feature_weight * apart).mean()

@@ -9,20 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from expunge.functional.distillation import distillation
 from expunge.functional.losses import mean_loss, per_example_loss
-from expunge.functional.seeding import derive_seed
-from expunge.functional.unseen import Unseen, comparable, unseen_distance
-from expunge.methods.cost import Passes, Sizes, steps_of, training
-from expunge.methods.phases import Batch, Compute, Context, Edit, Loss, Phases, Source, Train, classification, unwrap
+from expunge.functional.seeding import generator
+from expunge.functional.unseen import Cloud, unseen_distance, unseen_places
+from expunge.methods.cost import Passes, Sizes, steps_of
+from expunge.methods.phases import Batch, Compute, Context, Loss, Phases, Source, Train, unwrap
 from expunge.models.classifier import PixelClassifier, label_slices
 from expunge.models.predict import predict
-from expunge.types import Optimizer, PictureSet, TrainRecipe
+from expunge.types import PictureSet, TrainRecipe
 
 FORGET_BATCH = (32, 128)  # fewest and most forget pictures in a step
 NEVER = -30.0  # added to the logit of a class that is lost: a probability of 1e-13
@@ -32,56 +31,52 @@ NEVER = -30.0  # added to the logit of a class that is lost: a probability of 1e
 class DLFD:
     r"""Move the forget set, as a distribution, to where pictures lie that a model has not seen; keep the rest.
 
-    A short training on the retain set at the full learning rate makes a model that has forgotten, and shows how hard
-    each picture is to it. By that, every forget picture is given a tuning picture of its label that is about as hard:
-    the original never saw it, so it shows what unseen looks like. From the original weights again, optimal transport
-    moves features and losses of the forget set to those of these pictures, losses only upwards, while retain pictures
-    are learned and answered as before. A picture that has arrived is left alone, so that forgetting stops by itself,
+    What a model has learned it answers with lower losses than what it has not, but in nearly the same order. So every
+    forget picture is given a place by transport on a line: the loss that stands among tuning pictures of its label
+    where its own stands among pictures that were learned, and the features of a tuning picture there that is most like
+    it. In one short training, forget pictures are moved to their places, losses only upwards, while retain pictures are
+    learned and answered as before. A picture that has arrived is left alone, so that forgetting stops by itself,
     picture by picture, at what looks unseen and not beyond.
 
-    $$\min_\theta\; \lambda_{ot}\, D\bigl(\{h_\theta(x_f), \ell_\theta(x_f)\},\,
-        \{h_{\text{original}}(x_u), \ell_{\text{original}}(x_u)\}\bigr)
+    $$\min_\theta\; \lambda_{ot}\, D\bigl(\{h_\theta(x_f), \ell_\theta(x_f)\},\, T\{x_f\}\bigr)
       + \lambda_{cls}\, \mathrm{CE}(f_\theta(x_r), y_r)
       + \lambda_{keep}\, \mathrm{KL}(f_{\text{original}}(x_r) \,\|\, f_\theta(x_r))$$
 
-    with $x_u$ the tuning pictures that forget pictures are compared with, and $D$ the label-aware transport distance of
-    `functional/unseen.py`.
+    with the places $T$ and the distance $D$ of `functional/unseen.py`.
 
     Args:
-        restart_epochs: passes over the retain set of the restart (> 0).
-        restart_rate: its learning rate, which does not fall, as a share of the peak rate that trained the original.
-        near: a forget picture is given one of this many tuning pictures that are most like it, at random.
-        epochs: passes over the retain set of the distancing (> 0).
-        rate: its peak learning rate, as such a share.
+        look_size: most retain pictures among which the losses of forget pictures are ranked (> 0).
+        near: number of tuning pictures around a place, out of which its features are chosen.
+        epochs: passes over the retain set (> 0).
+        rate: peak learning rate, as a share of the peak rate that trained the original; it falls to 0 on a cosine.
         batch_size: retain pictures per step.
-        forget_passes: how often each forget picture is shown, about; at least 32 and at most 128 are in a step.
-        transport_batch: unseen pictures that those of a step are compared with.
+        forget_passes: how often each forget picture is shown, about; at least 32 and at most 128 are in a step. Where
+            32 are more than that takes, as with few people, each look counts less, by as much.
         transport_weight: lambda_ot. feature_weight: weight of features against losses (nats) in D.
         class_weight, keep_weight: lambda_cls, lambda_keep.
         lost_weight: weight of pictures of a class that no retain picture has: a model that never saw the class does
             not answer it, so that they follow the original's answers without it.
         augment: change retain pictures at random as in training.
 
-    Cost: a training of `restart_epochs`; one forward pass per forget and two per tuning picture; then one forward and
+    Cost: one forward pass per forget and tuning picture, and per retain picture that is looked at; then one forward and
     one backward pass per retain and forget picture shown, and one forward pass of the original per retain picture
     (where a class is lost, per forget picture too).
-    Fails when: the restart forgets little, as where few steps make its passes (then raise `restart_epochs`); tuning
-    pictures are few or of another kind than forget pictures (`expunge check` looks for that); forget pictures are shown
-    unchanged, so that changed copies of them are forgotten less.
+    Fails when: tuning pictures are few or of another kind than the training pictures (`expunge check` looks for that),
+    since they say how much is to be forgotten; the people to be forgotten are memorised far more than others, since
+    places are those of typical pictures; forget pictures are shown unchanged, so that changed copies of them are
+    forgotten less.
     Source: after Choi and Na, AAAI 2025 (arXiv 2409.14747); distillation after Hinton, Vinyals and Dean 2015.
     Differs from the paper: no picture is perturbed; features move towards what is unseen, not as far away as possible;
     the stop is each picture's own. `dlfd:paper` and `dlfd:perturb` are the older forms.
     """
 
-    restart_epochs: float = 0.2
-    restart_rate: float = 1.0
+    look_size: int = 2000
     near: int = 8
-    epochs: float = 0.88
+    epochs: float = 0.95
     rate: float = 0.07
     batch_size: int = 64
     forget_passes: float = 2.3
-    transport_batch: int = 128
-    transport_weight: float = 1.2
+    transport_weight: float = 1.6
     feature_weight: float = 1.0
     class_weight: float = 1.0
     keep_weight: float = 2.0
@@ -90,30 +85,20 @@ class DLFD:
 
 
 def dlfd(config: DLFD, context: Context) -> Phases:
-    """See how hard pictures are to a restarted model; back to the original; move the forget set to comparable ones."""
+    """See where forget pictures would lie had they not been learned; move them there."""
     task, recipe = context.task, context.recipe or TrainRecipe()
-    retain = Source(
-        task.retain, min(config.batch_size, len(task.retain)), recipe.augmentation if config.augment else None
-    )
-    yield Train(
-        "restart",
-        {"retain": retain},
-        "retain",
-        classification("retain"),
-        _optimizer(recipe, config.restart_rate, "constant"),
-        epochs=config.restart_epochs,
-    )
-    found = yield Compute("unseen", lambda model: _comparable(config, context, model))
-    yield Edit("return", lambda model: _restore(model, context.original()))
-    lost = lost_classes(task.retain)
-    stays = ~_of_lost_classes(task.forget.labels, lost, task.forget.spec.sizes)
-    unseen = Unseen(*(t[stays] for t in (found.tensors["features"], found.tensors["losses"], task.forget.labels)))
+    found = yield Compute("unseen", lambda model: _places(config, context, model))
+    places = Cloud(found.tensors["features"], found.tensors["losses"], task.forget.labels)
+    augmentation = recipe.augmentation if config.augment else None
     yield Train(
         "distance",
-        {"retain": retain, "forget": Source(task.forget, _forget_batch(config, len(task.retain), len(task.forget)))},
+        {
+            "retain": Source(task.retain, min(config.batch_size, len(task.retain)), augmentation),
+            "forget": Source(task.forget, _forget_batch(config, len(task.retain), len(task.forget))),
+        },
         "retain",
-        distancing_loss(config, context, unseen, lost),
-        _optimizer(recipe, config.rate, "cosine"),
+        distancing_loss(config, context, places),
+        replace(recipe.optimizer, lr=config.rate * recipe.optimizer.lr, schedule="cosine", warmup=0.0),
         epochs=config.epochs,
     )
 
@@ -122,19 +107,21 @@ def cost(config: DLFD, sizes: Sizes) -> Passes:
     """What the phases show to the model and to the original where no class is lost."""
     size, forget = min(config.batch_size, sizes.retain), _forget_batch(config, sizes.retain, sizes.forget)
     steps = steps_of(sizes.retain, config.batch_size, config.epochs)
-    restart = training(sizes.retain, config.batch_size, config.restart_epochs)
+    looked = min(config.look_size, sizes.retain) + sizes.forget + sizes.tuning
     kept = steps * size if config.keep_weight else 0
     shown = steps * (size + forget)
-    return restart + Passes(forward=sizes.forget + 2 * sizes.tuning + shown + kept, backward=shown)
+    return Passes(forward=looked + shown + kept, backward=shown)
 
 
-def distancing_loss(config: DLFD, context: Context, unseen: Unseen, lost: Tensor) -> Loss:
+def distancing_loss(config: DLFD, context: Context, places: Cloud) -> Loss:
     """The loss of a step.
 
     Args:
-        unseen: where forget pictures are moved to.
-        lost: 0 for every logit, `NEVER` for those of classes that no retain picture has.
+        places: where forget pictures are moved to, in their order.
     """
+    retained, forgotten = context.task.retain, len(context.task.forget)
+    lost = lost_classes(retained)
+    weight = config.transport_weight * _share(config, len(retained), forgotten)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         retain, forget = batch["retain"], batch["forget"]
@@ -145,15 +132,17 @@ def distancing_loss(config: DLFD, context: Context, unseen: Unseen, lost: Tensor
         features, logits = inner.features_and_logits(x, through=model)
         kept, moved = logits.split([len(retain.x), len(forget.x)])
         gone = _of_lost_classes(forget.y, lost, sizes)
-        stay = ~gone
-        distance = _distance(
-            config, features[len(kept) :][stay], moved[stay], forget.y[stay], unseen, sizes=sizes, seed=batch.seed
-        )
-        batch.notes["distance"] = float(distance.detach())
-        total = config.transport_weight * distance * stay.float().mean()
+        total = logits.sum() * 0
+        if not gone.all():
+            stay = ~gone
+            losses = per_example_loss(moved[stay], forget.y[stay], sizes=sizes)
+            there = places[forget.at[stay.cpu()]].to(losses.device)
+            distance = unseen_distance(features[len(kept) :][stay], losses, there, feature_weight=config.feature_weight)
+            batch.notes["distance"] = float(distance.detach())
+            total = total + weight * distance * stay.float().mean()
         if gone.any():
-            weight = config.lost_weight * gone.float().mean()
-            total = total + weight * _divergence(context, forget.x[gone], moved[gone], lost)
+            follow = _divergence(context, forget.x[gone], moved[gone], lost)
+            total = total + config.lost_weight * follow * gone.float().mean()
         if config.class_weight:
             total = total + config.class_weight * mean_loss(kept, retain.y, sizes=sizes)
         if config.keep_weight:
@@ -178,24 +167,6 @@ def _of_lost_classes(labels: Tensor, lost: Tensor, sizes: Sequence[int]) -> Tens
     return torch.stack(parts).sum(0) < 0
 
 
-def _distance(
-    config: DLFD,
-    features: Tensor,
-    logits: Tensor,
-    labels: Tensor,
-    unseen: Unseen,
-    *,
-    sizes: Sequence[int],
-    seed: int,
-) -> Tensor:
-    """Distance of the pictures of a batch to a sample of the unseen ones; 0 where there are none."""
-    if not len(labels) or not len(unseen.losses):
-        return logits.sum() * 0
-    losses = per_example_loss(logits, labels, sizes=sizes)
-    sample = unseen.draw(config.transport_batch, seed).to(labels.device)
-    return unseen_distance(features, losses, labels, sample, feature_weight=config.feature_weight)
-
-
 def _divergence(context: Context, x: Tensor, answers: Tensor, lost: Tensor) -> Tensor:
     """Divergence from what the original answers, classes that are lost left out."""
     original = context.original()
@@ -204,35 +175,32 @@ def _divergence(context: Context, x: Tensor, answers: Tensor, lost: Tensor) -> T
     return distillation(answers, wanted, sizes=original.spec.sizes)
 
 
-def _comparable(config: DLFD, context: Context, restarted: PixelClassifier) -> Mapping[str, Tensor]:
-    """Features and losses, under the original, of a tuning picture for each forget picture."""
-    forget, tuning = context.task.forget, context.task.tuning
-    hard, others = _as_seen(restarted, forget), _as_seen(restarted, tuning)
-    seed = derive_seed(context.seed, "dlfd", "comparable")
-    rows = comparable(hard.losses, hard.labels, others, near=config.near, seed=seed)
-    unseen = _as_seen(context.original(), tuning)
-    return {"features": unseen.features[rows], "losses": unseen.losses[rows]}
+def _places(config: DLFD, context: Context, original: PixelClassifier) -> Mapping[str, Tensor]:
+    """Features and losses of where forget pictures are moved to."""
+    task = context.task
+    drawn = torch.randperm(len(task.retain), generator=generator(context.seed, "dlfd", "look"))
+    looked = task.retain.subset(drawn[: config.look_size].sort().values)
+    forget, known, tuning = (_as_seen(original, pictures) for pictures in (task.forget, looked, task.tuning))
+    places = unseen_places(forget, known, tuning, near=config.near)
+    return {"features": places.features, "losses": places.losses}
 
 
-def _as_seen(model: PixelClassifier, pictures: PictureSet) -> Unseen:
+def _as_seen(model: PixelClassifier, pictures: PictureSet) -> Cloud:
     """Pictures as a model sees them."""
     found = predict(model, pictures, features=True)
     assert found.features is not None
     losses = per_example_loss(found.logits, pictures.labels, sizes=pictures.spec.sizes)
-    return Unseen(found.features, losses, pictures.labels)
-
-
-def _restore(model: PixelClassifier, original: PixelClassifier) -> None:
-    model.load_state_dict(original.state_dict())
-
-
-def _optimizer(recipe: TrainRecipe, share: float, schedule: Literal["constant", "cosine"]) -> Optimizer:
-    """The optimizer of the original, at a share of its rate."""
-    return replace(recipe.optimizer, lr=share * recipe.optimizer.lr, schedule=schedule, warmup=0.0)
+    return Cloud(found.features, losses, pictures.labels)
 
 
 def _forget_batch(config: DLFD, retain: int, forget: int) -> int:
     """Forget pictures in a step, so that each is shown about `forget_passes` times over the phase."""
-    steps = steps_of(retain, config.batch_size, config.epochs)
     fewest, most = FORGET_BATCH
-    return min(forget, max(fewest, min(most, math.ceil(config.forget_passes * forget / steps))))
+    wanted = config.forget_passes * forget / steps_of(retain, config.batch_size, config.epochs)
+    return min(forget, max(fewest, min(most, math.ceil(wanted))))
+
+
+def _share(config: DLFD, retain: int, forget: int) -> float:
+    """What a look at a forget picture counts, at most 1: less where pictures are shown more often than wanted."""
+    shown = steps_of(retain, config.batch_size, config.epochs) * _forget_batch(config, retain, forget) / forget
+    return min(1.0, config.forget_passes / shown)

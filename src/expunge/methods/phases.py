@@ -29,10 +29,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures of one source in one batch: `x` float32 [b, C, H, W] in 0..1 on the device, `y` int64 [b, k]."""
+    """Pictures of one source in one batch.
+
+    Args:
+        x: float32 [b, C, H, W] in 0..1, on the device. y: int64 [b, k], there too.
+        at: where they are among the source's pictures, int64 [b], on the CPU.
+    """
 
     x: Tensor
     y: Tensor
+    at: Tensor
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class Train:
         parameters: which parameters are trained; all where None. The others are frozen, and layers none of whose own
             parameters is trained run in inference mode, so that their running statistics stay as they are.
         inputs: tensors to be learned instead of parameters; the result carries them back. The loss
-            reads them from `batch.parts` under their names (as `Labelled(x=tensor, y=empty)`).
+            reads them from `batch.parts` under their names (as `Labelled(x=tensor, y=empty, at=empty)`).
         probe: measurements, stop rule and best-weights rule.
         train_mode: False runs with batch norm and dropout in inference mode.
         freeze_statistics: False leaves the mode of frozen layers to `train_mode` too, as some published code does.
