@@ -267,6 +267,29 @@ def _beyond(rows: list[Card], name: str) -> str:
     return f"{may} may lose more than {LOSS:g} (upper bound), {does} certainly do (lower bound)"
 
 
+def attacks() -> str:
+    """A table a protocol: what attacks find that no method saw; the best of a column is bold."""
+    path = RESULTS / "attacks.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    parts = []
+    for protocol in found.values():
+        rows = [
+            (
+                name if name == "original" else f"`{name}`",
+                *(_attacked(cells[column]) for column in ("gap", "calibrated")),
+            )
+            for name, cells in protocol["rows"].items()
+        ]
+        seeds = ", ".join(map(str, protocol["seeds"]))
+        parts.append(f"{protocol['title']}, seeds {seeds}:\n\n{table(('', 'largest gap', 'calibrated'), rows)}")
+    return "\n\n".join(parts) or "Nothing is recorded yet."
+
+
+def _attacked(cell: Card) -> str:
+    text = "{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})".format(**cell)
+    return f"**{text}**" if cell["best"] else text
+
+
 def benches() -> dict[str, Path]:
     """Folders of bench results by `<protocol>-<size>`, which is also the name of their page."""
     return {path.name: path for path in sorted((RESULTS / "bench").glob("*")) if path.is_dir()}
@@ -324,6 +347,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "measurements": measurements,
     "mufac": mufac,
     "collapse": collapse,
+    "attacks": attacks,
     "bench index": bench_index,
 }
 
