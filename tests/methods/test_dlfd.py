@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Categorical
 from torch.nn.functional import cross_entropy, kl_div
 
 from expunge.engine.loop import run_phases
@@ -56,10 +57,14 @@ def answers(model: PixelClassifier, x: Tensor) -> tuple[Tensor, Tensor]:
     return features, model.net[-1](features)  # type: ignore[index]
 
 
+def cloud(features: Tensor, logits: Tensor, y: Tensor) -> Cloud:
+    return Cloud(features, cross_entropy(logits, y, reduction="none"), Categorical(logits=logits).entropy(), y[:, None])
+
+
 def seen(model: PixelClassifier, pictures: PictureSet) -> Cloud:
     with torch.no_grad():
-        features, logits = answers(model, pictures.pixels(torch.arange(len(pictures))).float() / 255)
-    return Cloud(features, cross_entropy(logits, pictures.labels[:, 0], reduction="none"), pictures.labels)
+        found = answers(model, pictures.pixels(torch.arange(len(pictures))).float() / 255)
+    return cloud(*found, pictures.labels[:, 0])
 
 
 def by_hand(*, known: PictureSet = GIVEN.retain) -> PixelClassifier:
@@ -72,7 +77,7 @@ def by_hand(*, known: PictureSet = GIVEN.retain) -> PixelClassifier:
     def loss(x: Tensor, y: Tensor, xf: Tensor, yf: Tensor, at: Tensor) -> Tensor:
         n = len(x)
         h, z = answers(model, torch.cat([x, xf]))
-        distance = unseen_distance(h[n:], cross_entropy(z[n:], yf, reduction="none"), places[at])
+        distance = unseen_distance(cloud(h[n:], z[n:], yf), places[at])
         with torch.no_grad():
             before = original(x).log_softmax(1)
         kept = kl_div(z[:n].log_softmax(1), before, log_target=True, reduction="batchmean")

@@ -34,6 +34,24 @@ def mean_loss(logits: Tensor, labels: Tensor, *, sizes: Sequence[int]) -> Tensor
     return per_example_loss(logits, labels, sizes=sizes).mean()
 
 
+def per_example_entropy(logits: Tensor, *, sizes: Sequence[int]) -> Tensor:
+    """Entropy of the answer to every picture, averaged over attributes.
+
+    Args:
+        logits: [b, sum(sizes)], the attributes' logits side by side.
+        sizes: number of classes of each attribute.
+
+    Returns:
+        float32 [b], in nats: 0 (sure of one class) to the logarithm of the number of classes.
+
+    Example:
+        >>> per_example_entropy(torch.zeros(1, 4), sizes=(4,))
+        tensor([1.3863])
+    """
+    parts = [part.log_softmax(1) for part in torch.split(logits.float(), list(sizes), dim=1)]
+    return torch.stack([-(part.exp() * part).sum(1) for part in parts]).mean(0)
+
+
 def correct(logits: Tensor, labels: Tensor, *, sizes: Sequence[int], top: int = 1) -> Tensor:
     """Share of attributes whose label is among the `top` highest logits, per picture.
 

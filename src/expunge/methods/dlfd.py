@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from expunge.functional.distillation import distillation
-from expunge.functional.losses import mean_loss, per_example_loss
+from expunge.functional.losses import mean_loss, per_example_entropy, per_example_loss
 from expunge.functional.seeding import generator
 from expunge.functional.unseen import Cloud, unseen_distance, unseen_places
 from expunge.methods.cost import Passes, Sizes, steps_of
@@ -33,12 +33,12 @@ class DLFD:
 
     What a model has learned it answers with lower losses than what it has not, but in nearly the same order. So every
     forget picture is given a place by transport on a line: the loss that stands among tuning pictures of its label
-    where its own stands among pictures that were learned, and the features of a tuning picture there that is most like
-    it. In one short training, forget pictures are moved to their places, losses only upwards, while retain pictures are
-    learned and answered as before. A picture that has arrived is left alone, so that forgetting stops by itself,
-    picture by picture, at what looks unseen and not beyond.
+    where its own stands among pictures that were learned; an entropy of the answer in the same way; and the features
+    of a tuning picture there that is most like it. In one short training, forget pictures are moved to their places,
+    losses and entropies only upwards, while retain pictures are learned and answered as before. A picture that has
+    arrived is left alone, so that forgetting stops by itself, picture by picture, at what looks unseen and not beyond.
 
-    $$\min_\theta\; \lambda_{ot}\, D\bigl(\{h_\theta(x_f), \ell_\theta(x_f)\},\, T\{x_f\}\bigr)
+    $$\min_\theta\; \lambda_{ot}\, D\bigl(\{h_\theta(x_f), \ell_\theta(x_f), H_\theta(x_f)\},\, T\{x_f\}\bigr)
       + \lambda_{cls}\, \mathrm{CE}(f_\theta(x_r), y_r)
       + \lambda_{keep}\, \mathrm{KL}(f_{\text{original}}(x_r) \,\|\, f_\theta(x_r))$$
 
@@ -52,7 +52,7 @@ class DLFD:
         batch_size: retain pictures per step.
         forget_passes: how often each forget picture is shown, about; at least 32 and at most 128 are in a step. Where
             32 are more than that takes, as with few people, each look counts less, by as much.
-        transport_weight: lambda_ot. feature_weight: weight of features against losses (nats) in D.
+        transport_weight: lambda_ot. feature_weight, entropy_weight: of features and entropies against losses in D.
         class_weight, keep_weight: lambda_cls, lambda_keep.
         lost_weight: weight of pictures of a class that no retain picture has: a model that never saw the class does
             not answer it, so that they follow the original's answers without it.
@@ -78,6 +78,7 @@ class DLFD:
     forget_passes: float = 2.3
     transport_weight: float = 1.6
     feature_weight: float = 1.0
+    entropy_weight: float = 1.0
     class_weight: float = 1.0
     keep_weight: float = 2.0
     lost_weight: float = 5.0
@@ -88,7 +89,7 @@ def dlfd(config: DLFD, context: Context) -> Phases:
     """See where forget pictures would lie had they not been learned; move them there."""
     task, recipe = context.task, context.recipe or TrainRecipe()
     found = yield Compute("unseen", lambda model: _places(config, context, model))
-    places = Cloud(found.tensors["features"], found.tensors["losses"], task.forget.labels)
+    places = Cloud(**found.tensors, labels=task.forget.labels)
     augmentation = recipe.augmentation if config.augment else None
     yield Train(
         "distance",
@@ -135,9 +136,10 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud) -> Loss:
         total = logits.sum() * 0
         if not gone.all():
             stay = ~gone
-            losses = per_example_loss(moved[stay], forget.y[stay], sizes=sizes)
-            there = places[forget.at[stay.cpu()]].to(losses.device)
-            distance = unseen_distance(features[len(kept) :][stay], losses, there, feature_weight=config.feature_weight)
+            here = _cloud(features[len(kept) :][stay], moved[stay], forget.y[stay], sizes)
+            there = places[forget.at[stay.cpu()]].to(x.device)
+            weights = {"feature_weight": config.feature_weight, "entropy_weight": config.entropy_weight}
+            distance = unseen_distance(here, there, **weights)
             batch.notes["distance"] = float(distance.detach())
             total = total + weight * distance * stay.float().mean()
         if gone.any():
@@ -176,21 +178,25 @@ def _divergence(context: Context, x: Tensor, answers: Tensor, lost: Tensor) -> T
 
 
 def _places(config: DLFD, context: Context, original: PixelClassifier) -> Mapping[str, Tensor]:
-    """Features and losses of where forget pictures are moved to."""
+    """What forget pictures are moved to."""
     task = context.task
     drawn = torch.randperm(len(task.retain), generator=generator(context.seed, "dlfd", "look"))
     looked = task.retain.subset(drawn[: config.look_size].sort().values)
     forget, known, tuning = (_as_seen(original, pictures) for pictures in (task.forget, looked, task.tuning))
     places = unseen_places(forget, known, tuning, near=config.near)
-    return {"features": places.features, "losses": places.losses}
+    return {"features": places.features, "losses": places.losses, "entropies": places.entropies}
 
 
 def _as_seen(model: PixelClassifier, pictures: PictureSet) -> Cloud:
     """Pictures as a model sees them."""
     found = predict(model, pictures, features=True)
     assert found.features is not None
-    losses = per_example_loss(found.logits, pictures.labels, sizes=pictures.spec.sizes)
-    return Cloud(found.features, losses, pictures.labels)
+    return _cloud(found.features, found.logits, pictures.labels, pictures.spec.sizes)
+
+
+def _cloud(features: Tensor, logits: Tensor, labels: Tensor, sizes: Sequence[int]) -> Cloud:
+    losses, entropies = per_example_loss(logits, labels, sizes=sizes), per_example_entropy(logits, sizes=sizes)
+    return Cloud(features, losses, entropies, labels)
 
 
 def _forget_batch(config: DLFD, retain: int, forget: int) -> int:

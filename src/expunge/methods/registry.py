@@ -131,6 +131,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "near": (1, 10_000),
     "forget_passes": (0, 10_000),
     "feature_weight": (0, 1000),
+    "entropy_weight": (0, 1000),
     "class_weight": (0, 1000),
     "keep_weight": (0, 1000),
     "lost_weight": (0, 1000),
