@@ -28,7 +28,7 @@ from expunge.bench.measured import measure_seed
 from expunge.bench.protocol import Protocol, read_protocol
 from expunge.bench.raw import RawFolder
 from expunge.functional.attacks.signals import membership_scores
-from expunge.functional.significance import holm, paired_p
+from expunge.functional.significance import against_best
 from expunge.functional.stats import interval, mean_of, weighted_auroc
 
 ROOT = Path(__file__).parent / "results"
@@ -71,17 +71,13 @@ def table(rows: Mapping[str, Draws]) -> dict[str, Any]:
     told: dict[str, Any] = {name: {} for name in rows}
     far: Mapping[str, Callable[[Array], Array]] = {"gap": lambda x: x, "calibrated": lambda x: np.abs(x - 0.5)}
     for column, distance in far.items():
-        methods = [name for name in rows if name != ORIGINAL]
-        best = min(methods, key=lambda name: float(distance(rows[name][column])[0]))
-        others = [name for name in methods if name != best]
-        gaps = [distance(rows[name][column]) - distance(rows[best][column]) for name in others]
-        adjusted = dict(zip(others, holm([paired_p(gap[1:]) for gap in gaps]), strict=True))
+        best, others = against_best({name: distance(rows[name][column]) for name in rows if name != ORIGINAL})
         for name, values in rows.items():
             low, high = interval(values[column][1:])
             told[name][column] = {
                 "value": round(float(values[column][0]), 4),
                 "interval": [round(low, 4), round(high, 4)],
-                "best": name != ORIGINAL and (name == best or adjusted[name] > LEVEL),
+                "best": name != ORIGINAL and (name == best or others[name][2] > LEVEL),
             }
     return told
 

@@ -16,7 +16,7 @@ from expunge.bench.cells import Cell, Comparison, Kind, Row, State
 from expunge.bench.columns import COLUMNS
 from expunge.bench.jobs import ORIGINAL
 from expunge.bench.measured import FLOOR, NOT_RUN, RETRAINED, Measured, SeedRows
-from expunge.functional.significance import holm, paired_p, t_interval
+from expunge.functional.significance import against_best, t_interval
 from expunge.functional.stats import interval, mean_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -60,13 +60,10 @@ def _compared(column: str, seeds: Sequence[SeedRows], names: Sequence[str]) -> l
     if len(names) < 2:
         return []
     values = {name: mean_of([one.rows[name].values[column] for one in seeds]) for name in names}
-    best = min(names, key=lambda name: float(values[name][0]))
-    others = {name: values[name] - values[best] for name in names if name != best}
-    p_values = {name: paired_p(gap[1:]) for name, gap in others.items()}
-    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    best, others = against_best(values)
     return [
-        Comparison(column, best, name, *(rounded(x) for x in (gap[0], *covering(gap), p_values[name], adjusted[name])))
-        for name, gap in others.items()
+        Comparison(column, best, name, *(rounded(x) for x in (gap[0], *covering(gap), p, p_holm)))
+        for name, (gap, p, p_holm) in others.items()
     ]
 
 

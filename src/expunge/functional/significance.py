@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,27 @@ def paired_p(draws: Array) -> float:
     known = draws[~np.isnan(draws)]
     rarer = min(int((known <= 0).sum()), int((known >= 0).sum()))
     return min(1.0, 2 * (1 + rarer) / (1 + len(known)))
+
+
+def against_best(values: Mapping[str, Array]) -> tuple[str, dict[str, tuple[Array, float, float]]]:
+    """The smallest of several paired values, and how each other one differs from it.
+
+    Args:
+        values: by name, the value itself and then its bootstrap draws, [1 + r], drawn together.
+
+    Returns:
+        The name of the smallest; for each other name the difference (value and draws), its p-value and that after Holm.
+
+    Example:
+        >>> best, others = against_best({"a": np.array([0.2, 0.3, 0.2]), "b": np.array([0.1, 0.1, 0.1])})
+        >>> best, others["a"][1:]
+        ('b', (0.6666666666666666, 0.6666666666666666))
+    """
+    best = min(values, key=lambda name: float(values[name][0]))
+    gaps = {name: found - values[best] for name, found in values.items() if name != best}
+    p_values = {name: paired_p(gap[1:]) for name, gap in gaps.items()}
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return best, {name: (gap, p_values[name], adjusted[name]) for name, gap in gaps.items()}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -17,7 +17,7 @@ from expunge.functional.forgetting import Answers, gap_errors, retraining_gaps
 from expunge.functional.losses import correct, per_example_loss
 from expunge.functional.seeding import derive_seed, generator
 from expunge.methods.cost import Passes, Sizes
-from expunge.methods.phases import Compute, Context, Edit, Measure, Phases, Select, Snapshot, recipe_for
+from expunge.methods.phases import Compute, Context, Edit, Measure, Phases, Select, Snapshot, recipe_for, sample
 from expunge.models.classifier import PixelClassifier
 from expunge.models.predict import predict
 from expunge.types import PictureSet, SteeringTask
@@ -77,7 +77,11 @@ def auto(config: Auto, context: Context, *, candidates: Sequence[Candidate]) -> 
     given = replace(context, task=replace(task, tuning=shown))
     sizes = Sizes(len(task.retain), len(task.forget), len(task.tuning), recipe)
     chosen = affordable(config, sizes, candidates)
-    look = Look(replace(task, tuning=judged), _some(task.retain, config.probe_size, context.seed), context.seed)
+    look = Look(
+        replace(task, tuning=judged),
+        sample(task.retain, config.probe_size, context.seed, "auto", "retain"),
+        context.seed,
+    )
     found = yield Compute(
         "original", lambda model: {name: torch.tensor(v) for name, v in look.accuracies(model).items()}
     )
@@ -203,13 +207,6 @@ def _within(candidate: Candidate, context: Context) -> Phases:
             phase = phases.send(result)
         except StopIteration:
             phase = None
-
-
-def _some(pictures: PictureSet, most: int, seed: int) -> PictureSet:
-    if len(pictures) <= most:
-        return pictures
-    drawn = torch.randperm(len(pictures), generator=generator(seed, "auto", "retain"))
-    return pictures.subset(drawn[:most].sort().values)
 
 
 def _answers(model: PixelClassifier, pictures: PictureSet) -> Answers:

@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from expunge.functional.distillation import distillation
 from expunge.functional.losses import mean_loss, per_example_entropy, per_example_loss
-from expunge.functional.seeding import generator
 from expunge.functional.unseen import Cloud, unseen_distance, unseen_places
 from expunge.methods.cost import Passes, Sizes, steps_of
-from expunge.methods.phases import Batch, Compute, Context, Loss, Phases, Source, Train, unwrap
+from expunge.methods.phases import Batch, Compute, Context, Loss, Phases, Source, Train, sample, unwrap
 from expunge.models.classifier import PixelClassifier, label_slices
 from expunge.models.predict import predict
 from expunge.types import PictureSet, TrainRecipe
@@ -138,8 +137,9 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud) -> Loss:
             stay = ~gone
             here = _cloud(features[len(kept) :][stay], moved[stay], forget.y[stay], sizes)
             there = places[forget.at[stay.cpu()]].to(x.device)
-            weights = {"feature_weight": config.feature_weight, "entropy_weight": config.entropy_weight}
-            distance = unseen_distance(here, there, **weights)
+            distance = unseen_distance(
+                here, there, feature_weight=config.feature_weight, entropy_weight=config.entropy_weight
+            )
             batch.notes["distance"] = float(distance.detach())
             total = total + weight * distance * stay.float().mean()
         if gone.any():
@@ -180,8 +180,7 @@ def _divergence(context: Context, x: Tensor, answers: Tensor, lost: Tensor) -> T
 def _places(config: DLFD, context: Context, original: PixelClassifier) -> Mapping[str, Tensor]:
     """What forget pictures are moved to."""
     task = context.task
-    drawn = torch.randperm(len(task.retain), generator=generator(context.seed, "dlfd", "look"))
-    looked = task.retain.subset(drawn[: config.look_size].sort().values)
+    looked = sample(task.retain, config.look_size, context.seed, "dlfd", "look")
     forget, known, tuning = (_as_seen(original, pictures) for pictures in (task.forget, looked, task.tuning))
     places = unseen_places(forget, known, tuning, near=config.near)
     return {"features": places.features, "losses": places.losses, "entropies": places.entropies}

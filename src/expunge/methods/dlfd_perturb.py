@@ -17,9 +17,8 @@ from expunge.functional.forgetting import forgetting_target
 from expunge.functional.losses import mean_loss, per_example_loss
 from expunge.functional.ot import Solver, transport
 from expunge.functional.perturb import ascend
-from expunge.functional.seeding import generator
 from expunge.methods.cost import Passes, Sizes, looks_in, steps_of
-from expunge.methods.phases import Batch, Context, Loss, Phases, Probe, Source, Train, unwrap
+from expunge.methods.phases import Batch, Context, Loss, Phases, Probe, Source, Train, sample, unwrap
 from expunge.models.classifier import PixelClassifier, frozen, inference_mode_of
 from expunge.models.predict import predict
 from expunge.types import Augmentation, Optimizer, PictureSet, SteeringTask
@@ -167,8 +166,8 @@ def _distanced(config: PerturbingDLFD, model: PixelClassifier, batch: Batch, cle
 
 def forgetting_probe(config: PerturbingDLFD, task: SteeringTask, seed: int) -> Probe:
     """How well losses tell forget from tuning pictures, on a fixed subsample, against what retraining would show."""
-    forget = _sample(task.forget, config.probe_size, seed, "forget")
-    tuning = _sample(task.tuning, config.probe_size, seed, "tuning")
+    forget = sample(task.forget, config.probe_size, seed, "probe", "forget")
+    tuning = sample(task.tuning, config.probe_size, seed, "probe", "tuning")
 
     def measure(model: PixelClassifier) -> Mapping[str, float]:
         auroc, target = forgetting_target(
@@ -184,8 +183,3 @@ def forgetting_probe(config: PerturbingDLFD, task: SteeringTask, seed: int) -> P
 def _losses(model: PixelClassifier, pictures: PictureSet) -> np.ndarray[Any, np.dtype[np.float64]]:
     logits = predict(model, pictures).logits
     return per_example_loss(logits, pictures.labels, sizes=pictures.spec.sizes).double().numpy()
-
-
-def _sample(pictures: PictureSet, size: int, seed: int, name: str) -> PictureSet:
-    order = torch.randperm(len(pictures), generator=generator(seed, "probe", name))
-    return pictures.subset(order[:size].sort().values)

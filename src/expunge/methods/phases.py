@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor, nn
 
 from expunge.errors import Unavailable
 from expunge.functional.losses import mean_loss
+from expunge.functional.seeding import generator
 from expunge.models.classifier import PixelClassifier
 from expunge.types import Augmentation, Optimizer, PictureSet, SteeringTask, TrainRecipe
 
@@ -244,6 +246,18 @@ def training_phase(recipe: TrainRecipe, pictures: PictureSet) -> Train:
     """The one phase that trains a model by `recipe` on `pictures`, reading them as source `train`."""
     source = Source(pictures, min(recipe.batch_size, len(pictures)), recipe.augmentation)
     return Train("train", {"train": source}, "train", classification("train"), recipe.optimizer, epochs=recipe.epochs)
+
+
+def sample(pictures: PictureSet, most: int, seed: int, *names: str) -> PictureSet:
+    """At most so many of the pictures, in their order: what is looked at where all would take too long.
+
+    Args:
+        seed, names: of the draw, as for `generator`.
+    """
+    if len(pictures) <= most:
+        return pictures
+    drawn = torch.randperm(len(pictures), generator=generator(seed, *names))
+    return pictures.subset(drawn[:most].sort().values)
 
 
 def unwrap(model: nn.Module) -> PixelClassifier:
