@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from expunge.audits.observe import observe
+from expunge.audits.population import INNER, inner_scores
 from expunge.bench.raw import RawFolder, slug
 from expunge.errors import DataError
 from expunge.types import SPLITS
@@ -52,3 +53,22 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
 
 def test_names_stay_inside_their_folder() -> None:
     assert slug("../../etc/passwd") == "etc-passwd"
+
+
+def test_what_attacks_make_of_features_is_kept_though_features_are_not(tmp_path: Path) -> None:
+    given, raw = task(), RawFolder(tmp_path)
+    seen = observe(net(given.retain.spec), given, features=True)
+    raw.write_task(given, {"key": "k"})
+    raw.write("a row", {}, seen)
+    direct, kept = inner_scores(seen), raw.inner("a row")
+    assert raw.observation("a row")["forget"].features is None
+    assert set(kept) == set(INNER)
+    for name, (forget, reporting) in kept.items():
+        assert np.allclose(forget, direct[name].members) and np.allclose(reporting, direct[name].others)
+
+
+def test_rows_without_features_keep_no_attacks_on_them(tmp_path: Path) -> None:
+    given, raw = task(), RawFolder(tmp_path)
+    raw.write_task(given, {"key": "k"})
+    raw.write("a row", {}, observe(net(given.retain.spec), given))
+    assert raw.inner("a row") == {}

@@ -29,6 +29,7 @@ from expunge.functional.stats import mean_of, weighted_auroc, weighted_tpr
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LOSS, SVM = "loss", "svc"
+INNER = ("gradient_norm", "feature_distance")  # look behind the logits
 STRONGEST = Key("attack_gap", ATTACKED)
 # pictures a side for the support vector machine, whose time grows with their square; fewer give no TPR at 1 % FPR
 MOST = 1000
@@ -67,19 +68,31 @@ class Scores:
 
 def attack_scores(observation: Observation) -> dict[str, Scores]:
     """Every attack on single pictures, by name: `loss` and all of `ATTACKS`."""
-    sides, retain = (observation["forget"], observation["reporting"]), observation["retain"]
+    sides = observation["forget"], observation["reporting"]
+    return {name: _scored(sides, score) for name, score in _by_picture(observation["retain"]).items()} | {
+        SVM: _machine(sides)
+    }
+
+
+def inner_scores(observation: Observation) -> dict[str, Scores]:
+    """The attacks of `INNER`, which need features."""
+    scores, sides = _by_picture(observation["retain"]), (observation["forget"], observation["reporting"])
+    return {name: _scored(sides, scores[name]) for name in INNER}
+
+
+def _by_picture(retain: Seen) -> dict[str, Callable[[Seen], Array]]:
+    """What gives every picture a number of its own; of the retain pictures are the centres of classes."""
 
     def far(seen: Seen) -> Array:
         return -centre_distance(_features(seen), seen.labels, _features(retain), retain.labels)
 
-    by_picture: dict[str, Callable[[Seen], Array]] = {
+    return {
         # the audit's own losses, so that this is `mia_auroc` to the last digit
         LOSS: lambda seen: -seen.losses,
         **{name: _signal(name) for name in ("entropy", "modified_entropy", "confidence", "margin")},
         "gradient_norm": _pull,
         "feature_distance": far,
     }
-    return {name: _scored(sides, score) for name, score in by_picture.items()} | {SVM: _machine(sides)}
 
 
 def population(scores: Mapping[str, Scores], weights: Weights) -> Estimates:

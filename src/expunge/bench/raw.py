@@ -1,7 +1,8 @@
 """Raw results: what every model answered on every picture, and what making it cost. No picture, no weight.
 
 Observations and plain values flow to files and back. Tables are made from these files alone, so that a table can be
-continued on another machine. Answers are kept in half precision, and measured as kept.
+continued on another machine. Answers are kept in half precision, and measured as kept; features are not kept, but what
+attacks on them make of every forget and reporting picture.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 
 from expunge.audits.arrays import Array, read_arrays
 from expunge.audits.observe import Observation, Seen
+from expunge.audits.population import INNER, inner_scores
 from expunge.errors import DataError
 from expunge.functional.losses import correct, per_example_loss
 from expunge.types import SPLITS, ErasureTask, LabelSpec
@@ -56,9 +58,10 @@ class RawFolder:
     def write(self, row: str, told: Mapping[str, Any], seen: Observation | None) -> None:
         """Keep a row; its answers first, so that a row whose JSON is there is whole."""
         if seen is not None:
-            answers: dict[str, Array] = {
-                name: seen[name].logits.clip(-LARGEST, LARGEST).astype(np.float16) for name in SPLITS
-            }
+            answers: dict[str, Array] = {name: _halved(seen[name].logits) for name in SPLITS}
+            for name, attack in inner_scores(seen).items():
+                if attack.members is not None and attack.others is not None:
+                    answers |= {f"forget.{name}": _single(attack.members), f"reporting.{name}": _single(attack.others)}
             _write_arrays(self.path / f"{slug(row)}.npz", answers)
         _write_text(self.path / f"{slug(row)}.json", json.dumps({"row": row, **told}, indent=1, sort_keys=True) + "\n")
 
@@ -95,6 +98,21 @@ class RawFolder:
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(str(self.path), expected=f"answers of {row}", came=str(error)[:80]) from None
 
+    def inner(self, row: str) -> dict[str, tuple[Array, Array]]:
+        """Scores of forget and of reporting pictures, float32 [n] and [m], by the attacks of `INNER` that were kept.
+
+        Raises:
+            DataError: files are missing or do not fit each other.
+        """
+        found = {name: seen.ids for name, seen in self.observation(row).items()}
+        answers = read_arrays(self.path / f"{slug(row)}.npz")
+        kept = {name: (answers.get(f"forget.{name}"), answers.get(f"reporting.{name}")) for name in INNER}
+        whole = {name: (f, r) for name, (f, r) in kept.items() if f is not None and r is not None}
+        for name, sides in whole.items():
+            if [side.shape for side in sides] != [found["forget"].shape, found["reporting"].shape]:
+                raise DataError(str(self.path), expected=f"a score a picture by {name}", came=f"others for {row}")
+        return whole
+
 
 def slug(row: str) -> str:
     """A row's name as a name of a file.
@@ -108,6 +126,11 @@ def slug(row: str) -> str:
 
 def _halved(logits: Array) -> Array:
     return logits.clip(-LARGEST, LARGEST).astype(np.float16)
+
+
+def _single(scores: Array) -> Array:
+    """In single precision: the pull of a picture that is answered surely is less than half precision knows."""
+    return scores.astype(np.float32)
 
 
 def _seen(name: str, who: Mapping[str, Array], answers: Array, spec: LabelSpec) -> Seen:
