@@ -1,12 +1,13 @@
 """Searches settings for every method: as many trials for each, judged on tuning non-members, on a seed of its own.
 
-    python benchmarks/search.py [--trials 12] [--jobs 2] [METHOD ...]
+    python benchmarks/search.py [--trials 40] [--jobs 2] [METHOD ...]
 
 The objective is d + d_all, the two distances of the tables to models retrained without the forget set, with tuning
 non-members in the place of the reporting ones (which are not even in the task that is handed out here). The seed of
 `search.yaml` is used by no table. A method that reads tuning pictures is shown one half of the people there and is
 judged on the other. The first trial of a method are its defaults, Optuna's TPE proposes the others.
-Every trial is kept under results/search; a search that was stopped goes on where it was.
+Every trial is kept under results/search; a search that was stopped goes on from what is there, also where the space
+was widened since: a setting that was not searched then had its default.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import optuna
 import torch
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from sklearn.metrics import roc_auc_score
 
 from expunge.app.desk import Silent
@@ -46,33 +48,35 @@ CACHE, RESULTS = ROOT.parent / "runs" / "cache", ROOT / "results" / "search"
 PROTOCOL = str(ROOT / "search.yaml")
 REFERENCES, MAX_SECONDS = 2, 600.0
 
-Range = tuple[Any, ...]  # ("log" | "real" | "int", low, high) or ("one of", a, b, ...)
-LR: Range = ("log", 1e-3, 0.3)
+Range = tuple[Any, ...]  # ("log" | "real", low, high) or ("one of", a, b, ...)
+LR: Range = ("log", 1e-3, 0.5)
 SPACES: dict[str, dict[str, Range]] = {
-    "finetune": {"lr": LR, "epochs": ("one of", 1.0, 1.5, 2.0), "weight_decay": ("log", 1e-4, 1e-2)},
-    "neggrad": {"lr": ("log", 3e-4, 3e-2), "epochs": ("one of", 1.0, 2.0, 3.0)},
-    "cf-k": {"k": ("one of", 2, 6, 11), "lr": LR, "weight_decay": ("log", 1e-4, 1e-2)},
-    "eu-k": {"k": ("one of", 2, 6, 11), "epochs": ("one of", 1.0, 2.0)},
+    "finetune": {"lr": LR, "epochs": ("one of", 1.0, 1.5, 2.0), "weight_decay": ("log", 1e-4, 1e-1)},
+    "neggrad": {"lr": ("log", 3e-4, 3e-2), "epochs": ("one of", 0.5, 1.0, 2.0, 3.0)},
+    "cf-k": {"k": ("one of", 2, 6, 11), "lr": LR, "weight_decay": ("log", 1e-4, 1e-1)},
+    "eu-k": {"k": ("one of", 2, 4, 6, 8, 11, 14), "epochs": ("one of", 1.0, 1.5, 2.0)},
     "neggrad-plus": {
         "lr": LR,
         "epochs": ("one of", 1.0, 2.0),
         "forget_weight": ("log", 0.01, 1.0),
+        "weight_decay": ("log", 1e-4, 1e-1),
     },
     "unsir": {
-        "impair_lr": LR,
+        "impair_lr": ("log", 1e-3, 1.0),
         "repair_lr": LR,
-        "noise_share": ("real", 0.05, 0.5),
+        "repair_epochs": ("one of", 1.0, 2.0),
+        "noise_share": ("real", 0.05, 1.0),
         "noise_weight": ("log", 1e-4, 0.3),
     },
     "bad-teacher": {
         "lr": LR,
-        "epochs": ("one of", 1.0, 1.5),
-        "forget_weight": ("log", 0.02, 2.0),
+        "epochs": ("one of", 1.0, 1.5, 2.0),
+        "forget_weight": ("log", 0.02, 4.0),
         "temperature": ("one of", 1.0, 4.0),
     },
     "scrub": {
         "lr": LR,
-        "max_lr": ("log", 1e-4, 1e-2),
+        "max_lr": ("log", 1e-4, 3e-2),
         "alpha": ("real", 0.0, 2.0),
         "temperature": ("one of", 1.0, 4.0),
         "max_epochs": ("one of", 1, 2),
@@ -134,7 +138,7 @@ class Bench:
             retraining,
             (),
             0,
-            replace(self.settings, max_seconds=600),
+            replace(self.settings, max_seconds=MAX_SECONDS),
             "",
         )
         try:
@@ -157,16 +161,11 @@ def values(seen: Observation) -> dict[str, float]:
     return {**found, "auroc": float(roc_auc_score(truth, -np.concatenate(losses)))}
 
 
-def proposed(trial: optuna.Trial, space: dict[str, Range]) -> dict[str, Any]:
-    """Settings that a trial proposes."""
-    made = {}
-    for name, (kind, *rest) in space.items():
-        if kind == "one of":
-            made[name] = trial.suggest_categorical(name, rest)
-        elif kind == "int":
-            made[name] = trial.suggest_int(name, *rest)
-        else:
-            made[name] = trial.suggest_float(name, *rest, log=kind == "log")
+def distributions(method: str) -> dict[str, BaseDistribution]:
+    """The space of a method as Optuna has it."""
+    made: dict[str, BaseDistribution] = {}
+    for name, (kind, *rest) in SPACES[method].items():
+        made[name] = CategoricalDistribution(rest) if kind == "one of" else FloatDistribution(*rest, log=kind == "log")
     return made
 
 
@@ -186,34 +185,38 @@ def search(method: str, trials: int, threads: int) -> None:
     """All trials of one method, those that are on file not repeated."""
     place = RESULTS / f"{method.replace(':', '-')}.json"
     found = json.loads(place.read_text()) if place.exists() else {"method": method, "trials": []}
+    space, usual = distributions(method), defaults(method)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(seed=zlib.crc32(method.encode()), n_startup_trials=5)
-    study = optuna.create_study(sampler=sampler)
-    study.enqueue_trial(defaults(method))
-    bench = None
-    for number in range(trials):
-        trial = study.ask()
-        settings = proposed(trial, SPACES[method])
-        if number < len(found["trials"]) and found["trials"][number]["settings"] == settings:
-            told = found["trials"][number]
-        else:
-            bench = bench or Bench(threads, halved=method in READS_TUNING)
-            told = {"settings": settings, **bench.score(method, settings)}
-            found["trials"] = [*found["trials"][:number], told]
-            found["space"] = SPACES[method]
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part = place.with_suffix(".part")
-            part.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-            part.replace(place)
+    study = optuna.create_study()
+    for told in found["trials"]:
+        told["settings"] = {**usual, **told["settings"]}
+        study.add_trial(
+            optuna.trial.create_trial(params=told["settings"], distributions=space, value=told["objective"])
+        )
+    if not found["trials"]:
+        study.enqueue_trial(usual)
+    bench = Bench(threads, halved=method in READS_TUNING) if len(found["trials"]) < trials else None
+    while bench and len(found["trials"]) < trials:
+        number = len(found["trials"])
+        # of its own for every trial, so that what follows does not depend on where a search was stopped
+        study.sampler = optuna.samplers.TPESampler(seed=zlib.crc32(f"{method} {number}".encode()), n_startup_trials=5)
+        trial = study.ask(space)
+        told = {"settings": dict(trial.params), **bench.score(method, trial.params)}
         study.tell(trial, told["objective"])
-        shown = {k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in settings.items()}
+        found["trials"].append(told)
+        found["space"] = SPACES[method]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_suffix(".part")
+        part.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        part.replace(place)
+        shown = {k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in trial.params.items()}
         print(f"{method} {number}: {told['objective']:.3f} d {told.get('d', 9):.3f} {shown}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", default=list(SPACES))
-    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     threads = max(1, (os.cpu_count() or 1) // given.jobs)

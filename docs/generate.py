@@ -19,7 +19,7 @@ import typer.main
 from expunge.app.tiers import tier_table
 from expunge.audits.registry import describe_audits
 from expunge.bench.cells import BenchTable
-from expunge.bench.pages import FIGURE, escaped, read_table, table_markdown
+from expunge.bench.pages import COURSES, FRONTIER, escaped, read_table, table_markdown
 from expunge.bench.protocol import Protocol, protocol_names, read_protocol
 from expunge.bench.run import write_results
 from expunge.bench.table import fingerprint
@@ -240,6 +240,7 @@ def _cell(rows: list[Card], key: tuple[str, str]) -> str:
 
 LOSERS = {"dlfd": "`dlfd`", "retrained again": "a second retrained model"}
 LOSS = 0.03
+FIGURES = {COURSES: "over the requests", FRONTIER: "accuracy against attack, and distance against cost"}
 
 
 def collapse() -> str:
@@ -267,21 +268,27 @@ def _beyond(rows: list[Card], name: str) -> str:
     return f"{may} may lose more than {LOSS:g} (upper bound), {does} certainly do (lower bound)"
 
 
+ATTACKED = {"gap": "largest gap", "inner": "largest inner gap", "calibrated": "calibrated"}
+
+
 def attacks() -> str:
     """A table a protocol: what attacks find that no method saw; the best of a column is bold."""
     path = RESULTS / "attacks.json"
     found = json.loads(path.read_text()) if path.exists() else {}
     parts = []
     for protocol in found.values():
+        columns = [column for column in ATTACKED if column in protocol["rows"]["original"]]
         rows = [
             (
                 name if name == "original" else f"`{name}`",
-                *(_attacked(cells[column]) for column in ("gap", "calibrated")),
+                *(_attacked(cells[column]) for column in columns),
             )
             for name, cells in protocol["rows"].items()
         ]
-        seeds = ", ".join(map(str, protocol["seeds"]))
-        parts.append(f"{protocol['title']}, seeds {seeds}:\n\n{table(('', 'largest gap', 'calibrated'), rows)}")
+        seeds, inner = (", ".join(map(str, protocol[which])) for which in ("seeds", "inner_seeds"))
+        said = f" (inner gap: {inner})" if inner and inner != seeds else ""
+        heads = ("", *(ATTACKED[column] for column in columns))
+        parts.append(f"{protocol['title']}, seeds {seeds}{said}:\n\n{table(heads, rows)}")
     return "\n\n".join(parts) or "Nothing is recorded yet."
 
 
@@ -315,13 +322,14 @@ def bench(name: str) -> str:
     made = current(name)
     if made is None:
         return "The table is older than its results."
-    figure = f"\n\n![{escaped(made.title)}: over the requests]({name}.svg)" if figure_of(name).exists() else ""
-    return f"{table_markdown(made)}{figure}"
+    figure = figure_of(name)
+    shown = f"\n\n![{escaped(made.title)}: {FIGURES[figure.name]}]({name}.svg)" if figure else ""
+    return f"{table_markdown(made)}{shown}"
 
 
-def figure_of(name: str) -> Path:
-    """The figure that lies beside the results of requests in a row."""
-    return benches()[name] / FIGURE
+def figure_of(name: str) -> Path | None:
+    """The figure that lies beside the results; None where there is none."""
+    return next((path for path in (benches()[name] / figure for figure in FIGURES) if path.exists()), None)
 
 
 def bench_index() -> str:
@@ -389,8 +397,8 @@ def write() -> None:
     for name, folder in benches().items():
         if current(name) is None:
             write_results(folder, *bench_of(name))
-        if figure_of(name).exists():
-            shutil.copyfile(figure_of(name), ROOT / "docs" / "results" / f"{name}.svg")
+        if figure := figure_of(name):
+            shutil.copyfile(figure, ROOT / "docs" / "results" / f"{name}.svg")
     for page in stale():
         text = renewed(pages()[page])
         (ROOT / page).parent.mkdir(parents=True, exist_ok=True)

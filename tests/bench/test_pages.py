@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from expunge.bench.cells import BenchTable, Cell
 from expunge.bench.columns import COLUMNS
+from expunge.bench.frontierfigure import Point, frontier, frontier_figure, has_frontiers
 from expunge.bench.pages import escaped, read_table, said, table_html, table_markdown, write_pages
 from expunge.bench.table import bench_table
 from expunge.errors import DataError
@@ -52,7 +55,7 @@ class Tags(HTMLParser):
 def test_the_same_results_give_the_same_bytes(made: Made, tmp_path: Path) -> None:
     first = write_pages(table(made), tmp_path / "a")
     second = write_pages(table(made), tmp_path / "b")
-    assert [path.name for path in first] == ["table.md", "table.html", "table.json"]
+    assert [path.name for path in first] == ["table.md", "table.html", "table.json", "frontier.svg"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert read_table(tmp_path / "a") == table(made)
 
@@ -117,3 +120,25 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
         (tmp_path / "table.json").write_text(text)
         with pytest.raises(DataError, match="a bench table"):
             read_table(tmp_path)
+
+
+def test_the_frontier_is_what_no_other_beats_in_both() -> None:
+    places = {"near": (0.0, 2.0), "cheap": (2.0, 0.0), "between": (1.0, 1.0), "beaten": (1.0, 1.5), "twin": (1.0, 1.0)}
+    points = {name: Point(*at, badness=at) for name, at in places.items()}
+    assert frontier(points) == ("near", "cheap", "between", "twin")
+
+
+def test_the_figure_names_every_method_and_runs_nothing(made: Made) -> None:
+    drawn = table(made)
+    text = frontier_figure(drawn)
+    shown = [row for row in drawn.rows if row.kind == "method" and row.cells["mia_auroc"].value is not None]
+    root = ET.fromstring(text)
+    words = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert shown and {row.name for row in shown} | {"retrained", "original"} <= words
+    assert "<script>" not in text
+
+
+def test_no_figure_is_drawn_without_retrained_models(made: Made) -> None:
+    drawn = table(made)
+    alone = replace(drawn, rows=tuple(row for row in drawn.rows if row.kind != "retrained"))
+    assert has_frontiers(drawn) and not has_frontiers(alone)

@@ -13,6 +13,7 @@ from expunge.app.rundir import write_whole
 from expunge.bench.cells import BenchTable, Cell, Comparison, Row
 from expunge.bench.columns import Column
 from expunge.bench.coursefigure import course_figure
+from expunge.bench.frontierfigure import frontier_figure, has_frontiers
 from expunge.bench.measured import NOT_RUN
 from expunge.bench.notes import MARK
 from expunge.bench.sequences import Course, estimates_of
@@ -20,14 +21,16 @@ from expunge.errors import DataError
 from expunge.evidence.report.words import bounds, counted, number
 
 DASH = "\N{EM DASH}"
-JSON, FIGURE = "table.json", "courses.svg"
+JSON, COURSES, FRONTIER = "table.json", "courses.svg", "frontier.svg"
 
 
 def write_pages(table: BenchTable, out: Path) -> tuple[Path, ...]:
     """Write `table.md`, `table.html` and `table.json` into a folder; each replaces what was there in one step.
 
+    Where methods stand beside retrained models, `frontier.svg` as well.
+
     Returns:
-        The three paths.
+        The paths.
     """
     out.mkdir(parents=True, exist_ok=True)
     texts = {
@@ -35,6 +38,8 @@ def write_pages(table: BenchTable, out: Path) -> tuple[Path, ...]:
         "table.html": table_html(table),
         JSON: json.dumps(table.to_json(), indent=1, sort_keys=True, allow_nan=False) + "\n",
     }
+    if has_frontiers(table):
+        texts[FRONTIER] = frontier_figure(table)
     for name, text in texts.items():
         write_whole(out / name, text)
     return tuple(out / name for name in texts)
@@ -48,8 +53,8 @@ def write_courses(courses: Mapping[str, Course], out: Path) -> tuple[Path, ...]:
     """
     told = estimates_of(courses)
     write_whole(out / "courses.json", json.dumps(told, indent=1, sort_keys=True, allow_nan=False) + "\n")
-    write_whole(out / FIGURE, course_figure(told))
-    return out / "courses.json", out / FIGURE
+    write_whole(out / COURSES, course_figure(told))
+    return out / "courses.json", out / COURSES
 
 
 def read_table(out: Path) -> BenchTable | None:

@@ -71,15 +71,15 @@ class DLFD:
 
     look_size: int = 2000
     near: int = 8
-    epochs: float = 0.95
-    rate: float = 0.07
-    batch_size: int = 64
+    epochs: float = 0.88
+    rate: float = 0.06
+    batch_size: int = 48
     forget_passes: float = 2.3
-    transport_weight: float = 1.6
+    transport_weight: float = 3.0
     feature_weight: float = 1.0
     entropy_weight: float = 1.0
     class_weight: float = 1.0
-    keep_weight: float = 2.0
+    keep_weight: float = 3.0
     lost_weight: float = 5.0
     augment: bool = True
 
