@@ -71,7 +71,7 @@ class DLFD:
 
     look_size: int = 2000
     near: int = 8
-    epochs: float = 0.88
+    epochs: float = 0.87
     rate: float = 0.06
     batch_size: int = 48
     forget_passes: float = 2.3
