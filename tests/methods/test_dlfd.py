@@ -24,8 +24,9 @@ from expunge.types import Optimizer, PictureSet, SteeringTask, TrainRecipe
 from tests.helpers import task
 from tests.methods.plain import SETTINGS, assert_same, batches, stacked
 
-CONFIG = DLFD(epochs=1.0, rate=0.2, batch_size=8)
+CONFIG = DLFD(epochs=1.0, rate=0.2, batch_size=8, transport_weight=1.6, keep_weight=2.0)
 RECIPE = TrainRecipe(optimizer=Optimizer(lr=0.1, weight_decay=0.01), augmentation=None)
+EVEN = DLFD(epochs=0.95, batch_size=64)  # 95 steps of 6,400 pictures
 GIVEN = task()
 STEPS = 6
 
@@ -148,22 +149,22 @@ def test_classes_that_no_retain_picture_has_are_no_longer_answered() -> None:
 def test_forget_pictures_are_shown_about_as_often_whatever_their_number() -> None:
     sizes = Sizes(retain=6400, forget=900, tuning=1)
     steps = 95
-    assert cost(DLFD(), sizes).backward == steps * (64 + 32)  # 22 would do; 32 are the fewest
-    assert cost(DLFD(), replace(sizes, forget=1800)).backward == steps * (64 + 44)
-    assert cost(DLFD(), replace(sizes, forget=10_000)).backward == steps * (64 + 128)
+    assert cost(EVEN, sizes).backward == steps * (64 + 32)  # 22 would do; 32 are the fewest
+    assert cost(EVEN, replace(sizes, forget=1800)).backward == steps * (64 + 44)
+    assert cost(EVEN, replace(sizes, forget=10_000)).backward == steps * (64 + 128)
 
 
 def test_each_picture_is_pulled_as_much_however_few_there_are() -> None:
     """Where a step shows more of them than that takes, a look counts less; and never more than one."""
     pulls = {}
     for forget in (40, 400, 800, 6000):
-        weight = _share(DLFD(), 6400, forget)
+        weight = _share(EVEN, 6400, forget)
         pulls[forget] = 95 * weight / forget
         assert weight <= 1
     assert pulls[40] == pytest.approx(pulls[400]) == pytest.approx(pulls[800]) and pulls[6000] < pulls[400]
 
 
 def test_its_work_is_within_two_epochs() -> None:
-    """With a sixth of the pictures forgotten, and as many to compare with; somewhat more where more are."""
-    for forget, most in ((60, 1.95), (600, 1.95), (1000, 2.0), (1500, 2.16)):
+    """With up to a fifth of the pictures forgotten, and a sixth to compare with; somewhat more where more are."""
+    for forget, most in ((60, 1.95), (600, 1.95), (1500, 2.0), (2000, 2.23)):
         assert cost(DLFD(), Sizes(retain=6000, forget=forget, tuning=1000)).epochs(6000) <= most
