@@ -42,11 +42,11 @@ class NegGradPlus:
     """
 
     epochs: float = 2.0
-    lr: float = 0.01
+    lr: float = 0.0097
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 64
-    forget_weight: float = 0.1
-    weight_decay: float = 5e-4
+    forget_weight: float = 0.13
+    weight_decay: float = 0.059
     augment: bool = True
 
 

@@ -55,10 +55,10 @@ class SCRUB:
 
     epochs: int = 2
     max_epochs: int = 2
-    lr: float = 0.03
+    lr: float = 0.049
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    max_lr: float = 0.0061
-    alpha: float = 1.3
+    max_lr: float = 0.0007
+    alpha: float = 0.56
     gamma: float = 0.9
     temperature: float = 1.0
     batch_size: int = 64
