@@ -28,6 +28,7 @@ from expunge.bench.jobs import ORIGINAL
 from expunge.bench.measured import measure_seed
 from expunge.bench.protocol import Protocol, read_protocol
 from expunge.bench.raw import RawFolder
+from expunge.bench.table import fingerprint
 from expunge.functional.attacks.signals import membership_scores
 from expunge.functional.significance import against_best
 from expunge.functional.stats import interval, mean_of, weighted_auroc
@@ -117,6 +118,7 @@ def main() -> None:
             "seeds": list(by_seed),
             "inner_seeds": [seed for seed, rows in by_seed.items() if "inner" in rows[ORIGINAL]],
             "rows": table(means(list(by_seed.values()))),
+            "raw": fingerprint(folder, protocol, "cpu"),
         }
         for row, cells in told[name]["rows"].items():
             said = {c: (v["value"], v["interval"], "*" if v["best"] else "") for c, v in cells.items()}

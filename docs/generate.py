@@ -275,21 +275,21 @@ def attacks() -> str:
     """A table a protocol: what attacks find that no method saw; the best of a column is bold."""
     path = RESULTS / "attacks.json"
     found = json.loads(path.read_text()) if path.exists() else {}
-    parts = []
-    for protocol in found.values():
-        columns = [column for column in ATTACKED if column in protocol["rows"]["original"]]
-        rows = [
-            (
-                name if name == "original" else f"`{name}`",
-                *(_attacked(cells[column]) for column in columns),
-            )
-            for name, cells in protocol["rows"].items()
-        ]
-        seeds, inner = (", ".join(map(str, protocol[which])) for which in ("seeds", "inner_seeds"))
-        said = f" (inner gap: {inner})" if inner and inner != seeds else ""
-        heads = ("", *(ATTACKED[column] for column in columns))
-        parts.append(f"{protocol['title']}, seeds {seeds}{said}:\n\n{table(heads, rows)}")
-    return "\n\n".join(parts) or "Nothing is recorded yet."
+    return "\n\n".join(_attacks_on(f"{name}-cpu", told) for name, told in found.items()) or "Nothing is recorded yet."
+
+
+def _attacks_on(bench: str, told: Card) -> str:
+    if told["raw"] != fingerprint(benches()[bench], *bench_of(bench)):
+        return f"{told['title']}: older than its results."
+    columns = [column for column in ATTACKED if column in told["rows"]["original"]]
+    rows = [
+        (name if name == "original" else f"`{name}`", *(_attacked(cells[column]) for column in columns))
+        for name, cells in told["rows"].items()
+    ]
+    seeds, inner = (", ".join(map(str, told[which])) for which in ("seeds", "inner_seeds"))
+    said = f" (inner gap: {inner})" if inner and inner != seeds else ""
+    heads = ("", *(ATTACKED[column] for column in columns))
+    return f"{told['title']}, seeds {seeds}{said}:\n\n{table(heads, rows)}"
 
 
 def _attacked(cell: Card) -> str:
