@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -181,3 +182,15 @@ def test_a_folder_of_results_without_a_protocol_is_refused(results: ModuleType) 
     (results.RESULTS / "bench" / "magic-cpu").mkdir(parents=True)
     with pytest.raises(ValueError, match="magic-cpu: expected <protocol>-<size>"):
         results.stale()
+
+
+def test_attacks_that_are_older_than_their_results_are_not_shown(results: ModuleType) -> None:
+    folder = results.RESULTS / "bench" / "mufac-age-cpu"
+    (folder / "seed-0").mkdir(parents=True)
+    cell = {"value": 0.5, "interval": [0.4, 0.6], "best": True}
+    raw = results.fingerprint(folder, *results.bench_of("mufac-age-cpu"))
+    told = {"title": "Age", "seeds": [0], "inner_seeds": [], "rows": {"original": {"gap": cell}}, "raw": raw}
+    (results.RESULTS / "attacks.json").write_text(json.dumps({"mufac-age": told}))
+    assert "**0.500 (0.400 to 0.600)**" in results.attacks()
+    (folder / "seed-0" / "original.json").write_text("{}")
+    assert results.attacks() == "Age: older than its results."
