@@ -28,10 +28,11 @@ from expunge.bench.jobs import ORIGINAL
 from expunge.bench.measured import measure_seed
 from expunge.bench.protocol import Protocol, read_protocol
 from expunge.bench.raw import RawFolder
+from expunge.bench.summary import covering
 from expunge.bench.table import fingerprint
 from expunge.functional.attacks.signals import membership_scores
 from expunge.functional.significance import against_best
-from expunge.functional.stats import interval, mean_of, weighted_auroc
+from expunge.functional.stats import mean_of, weighted_auroc
 
 ROOT = Path(__file__).parent / "results"
 PROTOCOLS = ("mufac-age", "mufac-gender", "mufac-attributes", "ferplus-emotion", "lfw-people")
@@ -97,7 +98,7 @@ def table(rows: Mapping[str, Draws]) -> dict[str, Any]:
         far = {name: np.abs(values[column] - level) for name, values in rows.items() if name != ORIGINAL}
         best, others = against_best(far)
         for name, values in rows.items():
-            low, high = interval(values[column][1:])
+            low, high = covering(values[column])
             told[name][column] = {
                 "value": round(float(values[column][0]), 4),
                 "interval": [round(low, 4), round(high, 4)],
