@@ -169,7 +169,13 @@ def test_an_interruption_outside_the_engine(
     number: signal.Signals,
 ) -> None:
     monkeypatch.setattr(Terminal, "stage", lambda *_: signal.raise_signal(number))
-    assert main(erase(bench, tmp_path / "run")) == 3
+    inherited = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored where the tests run in the background
+    try:
+        assert main(erase(bench, tmp_path / "run")) == 3
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     assert "interrupted" in capsys.readouterr().err
     assert listing(tmp_path) == {}
 
