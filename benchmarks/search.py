@@ -195,9 +195,10 @@ def search(method: str, trials: int, threads: int) -> None:
         )
     if not found["trials"]:
         study.enqueue_trial(usual)
-    bench = Bench(threads, halved=method in READS_TUNING) if len(found["trials"]) < trials else None
-    while bench and len(found["trials"]) < trials:
-        number = len(found["trials"])
+    if len(found["trials"]) >= trials:
+        return
+    bench = Bench(threads, halved=method in READS_TUNING)
+    for number in range(len(found["trials"]), trials):
         # of its own for every trial, so that what follows does not depend on where a search was stopped
         study.sampler = optuna.samplers.TPESampler(seed=zlib.crc32(f"{method} {number}".encode()), n_startup_trials=5)
         trial = study.ask(space)

@@ -72,3 +72,18 @@ def test_rows_without_features_keep_no_attacks_on_them(tmp_path: Path) -> None:
     raw.write_task(given, {"key": "k"})
     raw.write("a row", {}, observe(net(given.retain.spec), given))
     assert raw.inner("a row") == {}
+
+
+def test_scores_of_other_pictures_are_refused(tmp_path: Path) -> None:
+    given, raw = task(), RawFolder(tmp_path)
+    raw.write_task(given, {"key": "k"})
+    raw.write("x", {}, observe(net(given.retain.spec), given, features=True))
+    with np.load(tmp_path / "x.npz") as found:
+        arrays = {name: found[name] for name in found.files}
+    np.savez(tmp_path / "x.npz", **{**arrays, "forget.gradient_norm": arrays["forget.gradient_norm"][1:]})
+    with pytest.raises(DataError, match="a score a picture by gradient_norm"):
+        raw.inner("x")
+    (tmp_path / "task.json").write_text('{"key": "k"}')
+    for read in (raw.inner, raw.observation):
+        with pytest.raises(DataError, match="answers of x"):
+            read("x")

@@ -169,9 +169,8 @@ def test_an_interruption_outside_the_engine(
     number: signal.Signals,
 ) -> None:
     monkeypatch.setattr(Terminal, "stage", lambda *_: signal.raise_signal(number))
-    inherited = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # ignored where the tests run in the background
+    # a shell begins what runs in its background with interrupts ignored
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         assert main(erase(bench, tmp_path / "run")) == 3
     finally:

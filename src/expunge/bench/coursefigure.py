@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from expunge.bench.jobs import ORIGINAL
 from expunge.bench.measured import RETRAINED
-from expunge.evidence.report.canvas import INK, MARKERS, MUTED, PALETTE, drawing, panels, svg_file
+from expunge.evidence.report.canvas import INK, MUTED, drawing, look, panels, svg_file
 
 Points = Sequence[Mapping[str, Any]]
 LABEL = (
@@ -45,7 +45,7 @@ def course_figure(courses: Mapping[str, Points]) -> str:
 def _draw(axis: Axes, title: str, value: Callable[[Mapping[str, Any]], float], courses: Mapping[str, Points]) -> None:
     methods = [name for name in courses if name not in (ORIGINAL, RETRAINED)]
     for number, name in enumerate(methods):
-        colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number // len(PALETTE) % len(MARKERS)]
+        colour, marker = look(number)
         axis.plot(*_line(courses[name], value), label=name, color=colour, marker=marker, markersize=3, linewidth=1.2)
     axis.plot(*_line(courses.get(ORIGINAL, ()), value), label=ORIGINAL, color=MUTED, linestyle=":", linewidth=1.2)
     axis.plot(*_line(courses.get(RETRAINED, ()), value), label=RETRAINED, color=INK, marker="D", linestyle="none")

@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from expunge.bench.cells import BenchTable
 from expunge.bench.jobs import ORIGINAL
 from expunge.bench.measured import FLOOR, RETRAINED
-from expunge.evidence.report.canvas import INK, MARKERS, MUTED, PALETTE, drawing, panels, svg_file
+from expunge.evidence.report.canvas import INK, MUTED, drawing, look, panels, svg_file
 
 Pair = tuple[float, float]
 Looks = Mapping[str, tuple[str, str]]  # colour and marker by method
@@ -72,9 +72,7 @@ def frontier_figure(table: BenchTable) -> str:
         table: for which `has_frontiers` says yes.
     """
     names = [row.name for row in table.rows if row.kind == "method"]
-    looks = {
-        name: (PALETTE[i % len(PALETTE)], MARKERS[i // len(PALETTE) % len(MARKERS)]) for i, name in enumerate(names)
-    }
+    looks = {name: look(number) for number, name in enumerate(names)}
     with drawing():
         figure, (left, right) = panels(2, height=4.6)
         _trade(left, table, looks)

@@ -26,6 +26,7 @@ from expunge.functional.losses import correct, per_example_loss
 from expunge.types import SPLITS, ErasureTask, LabelSpec
 
 TASK, LARGEST = "task", 60_000.0  # of float16, with room
+UNFIT = (KeyError, TypeError, ValueError)  # what files do that hold something else
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,11 @@ class RawFolder:
         Raises:
             DataError: files are missing or do not fit each other.
         """
-        told = self.task()
-        if told is None:
-            raise DataError(str(self.path), expected="a task.json", came="none")
-        spec = LabelSpec(tuple(told["spec"]["names"]), tuple(tuple(c) for c in told["spec"]["classes"]))
+        spec, who, answers = self._read(row)
         try:
-            who, answers = (read_arrays(self.path / f"{name}.npz") for name in (TASK, slug(row)))
             return {name: _seen(name, who, answers[name], spec) for name in SPLITS}
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(str(self.path), expected=f"answers of {row}", came=str(error)[:80]) from None
+        except UNFIT as error:
+            raise self._unfit(row, error) from None
 
     def inner(self, row: str) -> dict[str, tuple[Array, Array]]:
         """Scores of forget and of reporting pictures, float32 [n] and [m], by the attacks of `INNER` that were kept.
@@ -104,14 +101,29 @@ class RawFolder:
         Raises:
             DataError: files are missing or do not fit each other.
         """
-        found = {name: seen.ids for name, seen in self.observation(row).items()}
-        answers = read_arrays(self.path / f"{slug(row)}.npz")
+        _, who, answers = self._read(row)
         kept = {name: (answers.get(f"forget.{name}"), answers.get(f"reporting.{name}")) for name in INNER}
         whole = {name: (f, r) for name, (f, r) in kept.items() if f is not None and r is not None}
+        wanted = [who[f"{side}.ids"].shape if f"{side}.ids" in who else None for side in ("forget", "reporting")]
         for name, sides in whole.items():
-            if [side.shape for side in sides] != [found["forget"].shape, found["reporting"].shape]:
-                raise DataError(str(self.path), expected=f"a score a picture by {name}", came=f"others for {row}")
+            if [side.shape for side in sides] != wanted:
+                raise self._unfit(row, ValueError(f"not a score a picture by {name}"))
         return whole
+
+    def _read(self, row: str) -> tuple[LabelSpec, dict[str, Array], dict[str, Array]]:
+        """What the labels mean, who is where, and what is kept of a row."""
+        told = self.task()
+        if told is None:
+            raise DataError(str(self.path), expected="a task.json", came="none")
+        try:
+            spec = LabelSpec(tuple(told["spec"]["names"]), tuple(tuple(c) for c in told["spec"]["classes"]))
+            who, answers = (read_arrays(self.path / f"{name}.npz") for name in (TASK, slug(row)))
+        except UNFIT as error:
+            raise self._unfit(row, error) from None
+        return spec, who, answers
+
+    def _unfit(self, row: str, error: Exception) -> DataError:
+        return DataError(str(self.path), expected=f"answers of {row}", came=str(error)[:80])
 
 
 def slug(row: str) -> str:

@@ -73,6 +73,16 @@ def panels(
     return figure, axes[:count]
 
 
+def look(number: int) -> tuple[str, str]:
+    """Colour and marker of the series of this number: every colour once, then all again with the next marker.
+
+    Example:
+        >>> look(0) == (PALETTE[0], MARKERS[0]), look(len(PALETTE)) == (PALETTE[0], MARKERS[1])
+        (True, True)
+    """
+    return PALETTE[number % len(PALETTE)], MARKERS[number // len(PALETTE) % len(MARKERS)]
+
+
 def svg(figure: Figure, *, name: str, label: str) -> Markup:
     """A figure as one `<svg>` element with ids of its own and words for those who cannot see it.
 
