@@ -139,6 +139,27 @@ def calibration() -> str:
     return f"{judged}\n\n{_planted(json.loads((place / 'half-unlearned.json').read_text())['outcomes'])}"
 
 
+def inside() -> str:
+    """What audits that look inside or train further show of retrained models and of untouched originals."""
+    found = json.loads((RESULTS / "calibration" / "inside.json").read_text())
+    rows = [
+        (
+            f"`{key.split(', ', 1)[0]}`",
+            key.split(", ", 1)[1],
+            _mean(v["retrained"]),
+            f"{v['floor']:.3f}",
+            f"{v['gap']:+.3f}",
+        )
+        for key, v in found.items()
+    ]
+    head = ("value", "of", "retrained models", "standard deviation", "untouched originals beyond that")
+    return table(head, rows)
+
+
+def _mean(values: list[float]) -> str:
+    return f"{sum(values) / len(values):.3f}"
+
+
 OUTCOMES = ("distinguishable", "inconclusive", "indistinguishable")
 
 
@@ -350,6 +371,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "audits": audits,
     "margins": margins,
     "tiers": tier_table,
+    "inside": inside,
     "calibration": calibration,
     "commands": commands,
     "measurements": measurements,

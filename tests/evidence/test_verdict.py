@@ -19,7 +19,13 @@ JUDGED = (
     ("accuracy", "reporting"),
     ("mia_auroc", "forget-vs-reporting"),
 )
-UNITS = {"accuracy": "share", "mia_auroc": "auroc", "loss": "nats", "js_divergence": "bits"}
+UNITS = {
+    "accuracy": "share",
+    "mia_auroc": "auroc",
+    "relearn_accuracy": "share",
+    "loss": "nats",
+    "js_divergence": "bits",
+}
 
 
 def row(name: str, split: str, gap: float | None, error: float = 0.004, subjects: int | None = 100) -> AuditRow:
@@ -133,6 +139,16 @@ def test_forget_losses_above_those_of_retraining_raise_an_alarm() -> None:
     quiet, loud, forgotten = ([*rows()[:-1], row("loss", "forget", gap)] for gap in (0.02, 0.4, -0.4))
     assert judge(loud, references(3)).alarms and "Over-forgetting" in judge(loud, references(3)).alarms[0]
     assert judge(quiet, references(3)).alarms == judge(forgotten, references(3)).alarms == ()
+
+
+def test_a_model_that_comes_back_sooner_than_one_learns_anew_raises_an_alarm() -> None:
+    def verdict(gap: float, error: float = 0.004) -> Verdict:
+        relearned = row("relearn_accuracy", "forget, held out, relearned on retain", gap, error, subjects=50)
+        return judge([*rows(), relearned], references(3))
+
+    assert verdict(0.12).overall == "indistinguishable"  # of what it answers now
+    assert ["on pictures that stay" in alarm for alarm in verdict(0.12).alarms] == [True]
+    assert verdict(0.04).alarms == verdict(-0.12).alarms == verdict(0.12, error=0.06).alarms == ()
 
 
 def test_the_verdict_is_plain_json_with_its_margins() -> None:

@@ -17,10 +17,11 @@ from expunge.evidence.verdictwords import (
     BLIND,
     UNSEEN,
     UNTRIED,
-    alarm_words,
     audit_words,
+    hidden_words,
     missing_words,
     overall_words,
+    overdone_words,
     power_words,
     unaided_words,
 )
@@ -35,6 +36,8 @@ LEAST = 0.5  # of the margin; a smaller gap is never called distinguishable
 SURPRISED = ("loss", "forget")
 ALARM_LEVEL, ALARM_LEAST = 0.01, 0.1  # one-sided; share of the references' loss
 LOSS_FLOOR, LEAST_LOSS_FLOOR = 0.02, 0.01  # share of the references' loss; nats
+RELEARNED = "relearn_accuracy"
+RELEARNED_LEAST, RELEARNED_FLOOR = 0.05, 0.015  # share of pictures; the floor is measured, as those of the margins are
 
 
 @dataclass(frozen=True)
@@ -203,7 +206,12 @@ def _overall(audits: Sequence[AuditVerdict], references: int) -> tuple[Outcome, 
 
 
 def _alarms(after: Rows, references: Sequence[Rows], people: Mapping[str, int]) -> tuple[str, ...]:
-    """Forget losses above what the references show: too much was forgotten."""
+    """What passing every audit does not excuse: forgetting too much, and hiding instead of forgetting."""
+    return (*_overdone(after, references, people), *_hidden(after, references))
+
+
+def _overdone(after: Rows, references: Sequence[Rows], people: Mapping[str, int]) -> tuple[str, ...]:
+    """Forget losses above what the references show."""
     for row in after:
         if (row.name, row.split) != SURPRISED or row.gap is None or row.gap_error is None or row.reference is None:
             continue
@@ -211,5 +219,18 @@ def _alarms(after: Rows, references: Sequence[Rows], people: Mapping[str, int]) 
         values = _values(row, references) or [row.reference]
         found = compare(row.gap, row.gap_error, max(2, people["forget"]), references=values, floor=floor)
         if found.p_above <= ALARM_LEVEL and row.gap >= ALARM_LEAST * row.reference:
-            return (alarm_words(row, found),)
+            return (overdone_words(row, found),)
+    return ()
+
+
+def _hidden(after: Rows, references: Sequence[Rows]) -> tuple[str, ...]:
+    """Erased people, kept out while others were relearned, whom the model is soon right on again."""
+    rows = [row for row in after if row.name == RELEARNED and row.gap is not None and row.gap_error is not None]
+    for row in rows:
+        assert row.gap is not None and row.gap_error is not None and row.reference is not None
+        values = _values(row, references) or [row.reference]
+        people = max(2, row.subjects or row.n)
+        found = compare(row.gap, row.gap_error, people, references=values, floor=RELEARNED_FLOOR)
+        if found.p_above <= ALARM_LEVEL / len(rows) and row.gap >= RELEARNED_LEAST:
+            return (hidden_words(row, found),)
     return ()

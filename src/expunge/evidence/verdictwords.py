@@ -96,12 +96,22 @@ def unaided_words(rows: Sequence[AuditRow]) -> tuple[str, ...]:
     return (f"{named(row)}: with {who}, {shown}, compared with guessing (.5), not with retraining.",)
 
 
-def alarm_words(row: AuditRow, found: Compared) -> str:
+def overdone_words(row: AuditRow, found: Compared) -> str:
     """Too much was forgotten."""
     return (
         f"Over-forgetting: the mean loss on erased pictures is {number(row.value, row.unit)}, that of retrained "
         f"models {number(row.reference, row.unit)}. Retraining would hardly show a loss this high "
         f"({_chance(found.p_above)}). Answers that are conspicuously bad give away who was erased."
+    )
+
+
+def hidden_words(row: AuditRow, found: Compared) -> str:
+    """It comes back too soon."""
+    material = "half of the erased people" if row.split.endswith("forget") else "pictures that stay"
+    return (
+        f"Not forgotten, whatever it answers now: trained a little further on {material}, the model is right on "
+        f"{number(row.value, row.unit)} of erased pictures that it was not shown again, a retrained model on "
+        f"{number(row.reference, row.unit)}. Retraining would hardly show that ({_chance(found.p_above)})."
     )
 
 
