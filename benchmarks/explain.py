@@ -1,12 +1,13 @@
 """What the perturbation of DLFD does to pictures, and what learning them does to a model, step by step.
 
-    python benchmarks/explain.py [--quick | --draw]
+    python benchmarks/explain.py [--draw | --only VARIANT ...]
 
 On seed 0 of `mufac-age`, with its original and its first reference. Two things are measured:
 
 - `perturbing`: pictures of the retain set are perturbed on the untouched original, by the paper's objective and by its
   parts: transport cost to forget features, loss and answers of the pictures after so many inner steps.
-- `training`: an epoch of the paper's form, its parts, and the published code; at the start and after so many steps:
+- `training`: an epoch of the paper's form, its parts, and the published code, none of them stopping, and of the forms
+  as they are, with their own rules; at the start and after so many steps:
   accuracies, AUROC, and where utility goes: what a new linear head reads from the features, the original's head on
   them, classes' share of the features' variance, CKA to the original, accuracy with batch norm's statistics taken from
   clean pictures.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,7 +42,7 @@ from expunge.engine.settings import EngineSettings, decide
 from expunge.functional.losses import mean_loss, per_example_loss
 from expunge.functional.ot import cosine_cost, exact_plan
 from expunge.functional.perturb import ascend
-from expunge.methods.phases import Context, Phases, Probe, Train
+from expunge.methods.phases import Context, Phases, Probe, Train, planned_steps
 from expunge.methods.registry import resolve_method
 from expunge.models.classifier import PixelClassifier, frozen
 from expunge.models.predict import Predictions, predict
@@ -57,6 +58,7 @@ OBJECTIVES: dict[str, tuple[float, float]] = {
     "classification": (0.0, 1.0),
 }
 INNER, BATCHES, BATCH = 15, 4, 64
+# what happens where forgetting never stops; names of `STEERED` are the methods as they are, with their own rules
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper": ("dlfd:paper", {}),
     "paper, radius 0.5/255": ("dlfd:paper", {"radius": 0.5 / 255}),
@@ -65,6 +67,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper, nothing perturbed": ("dlfd:paper", {"inner_steps": 0}),
     "published": ("dlfd:published", {}),
     "published, nothing perturbed": ("dlfd:published", {"inner_steps": 0}),
+}
+STEERED: dict[str, tuple[str, dict[str, Any]]] = {
+    "paper, as it stops": ("dlfd:paper", {}),
+    "published, as it stops": ("dlfd:published", {}),
     "dlfd": ("dlfd", {}),
 }
 EVERY, SAMPLE = 15, 2000
@@ -170,20 +176,24 @@ def looked(bench: Bench, x: Tensor, z: Tensor, y: Tensor, away: Tensor) -> dict[
         }
 
 
-def training(bench: Bench, *, quick: bool) -> list[dict[str, Any]]:
-    """Rows of the second part: one for each variant and step, and one for the reference."""
+def training(bench: Bench, had: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of the second part: one for each variant and step, one for the reference; what was had of other names."""
     look = Look(bench)
     rows = [{"variant": "retrained", "phase": "", "step": 0, **look(bench.reference)}]
-    for name, (method, changes) in VARIANTS.items():
-        rows += [{"variant": name, **row} for row in followed(bench, method, changes, look)]
-        print(f"{name}: {rows[-1]}", flush=True)
-        if quick:
-            break
+    for name, (method, changes) in {**VARIANTS, **STEERED}.items():
+        if name in names:
+            made = followed(bench, method, changes, look, steered=name in STEERED)
+            rows += [{"variant": name, **row} for row in made]
+            print(f"{name}: {rows[-1]}", flush=True)
+        else:
+            rows += [row for row in had if row["variant"] == name]
     return rows
 
 
-def followed(bench: Bench, method: str, changes: Mapping[str, Any], look: Look) -> list[dict[str, Any]]:
-    """A run of a method, looked at every so many steps; what it measures to steer itself is left out."""
+def followed(
+    bench: Bench, method: str, changes: Mapping[str, Any], look: Look, *, steered: bool
+) -> list[dict[str, Any]]:
+    """A run of a method, looked at every so many steps; what it steers itself by is left out, unless `steered`."""
     found, config = resolve_method(method, changes)
     rows: list[dict[str, Any]] = []
     model = copy.deepcopy(bench.original)
@@ -192,22 +202,27 @@ def followed(bench: Bench, method: str, changes: Mapping[str, Any], look: Look) 
         phase = next(phases, None)
         while phase is not None:
             if isinstance(phase, Train):
-                phase = replace(phase, probe=Probe(EVERY, noting(phase.name)))
+                phase = replace(phase, probe=noting(phase))
             result = yield phase
             try:
                 phase = phases.send(result)
             except StopIteration:
                 phase = None
 
-    def noting(phase: str) -> Callable[[PixelClassifier], Mapping[str, float]]:
-        steps: list[int] = []
+    def noting(phase: Train) -> Probe:
+        source = phase.sources[phase.epoch_of]
+        last = phase.steps or planned_steps(phase.epochs or 0, len(source.pictures), source.batch_size)
+        own = (phase.probe if steered else None) or Probe(EVERY, lambda _: {})
+        steps = iter([*range(own.start, last, own.every), last])
 
         def measure(now: PixelClassifier) -> Mapping[str, float]:
-            rows.append({"phase": phase, "step": len(steps) * EVERY, **look(now)})
-            steps.append(1)
-            return {}
+            step, values = next(steps), dict(own.measure(now))
+            if step == last or (step - own.start) % EVERY < own.every:
+                told = {f"its own {name}": round(value, 4) for name, value in values.items()}
+                rows.append({"phase": phase.name, "step": step, **look(now), **told})
+            return values
 
-        return measure
+        return replace(own, measure=measure, keep=None, final=True)  # the last weights are looked at
 
     context = Context(bench.task.steering, lambda: bench.original, bench.original.__class__, bench.recipe, 0)  # type: ignore[arg-type]
     run_phases(model, watched(found.phases(config, context)), settings=bench.settings)
@@ -311,7 +326,7 @@ def draw(found: Mapping[str, Any]) -> None:
     figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained", sharex=True)
     retrained = next(r for r in found["training"] if r["variant"] == "retrained")
     for axis, name in zip(axes.flat, TRAINED, strict=True):
-        for variant in (v for v in VARIANTS if v != "dlfd"):
+        for variant in (*VARIANTS, *STEERED):
             rows = [r for r in found["training"] if r["variant"] == variant]
             axis.plot([r["step"] for r in rows], [r[name] for r in rows], label=variant)
         axis.axhline(retrained[name], color="k", linestyle=":", label="retrained")
@@ -324,17 +339,17 @@ def draw(found: Mapping[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one variant only, nothing written")
     parser.add_argument("--draw", action="store_true", help="the figures alone, from what was measured before")
+    parser.add_argument("--only", nargs="*", metavar="VARIANT", help="variants of training that are measured anew")
     given = parser.parse_args()
+    had = json.loads(RESULT.read_text()) if RESULT.exists() else {"training": []}
     if given.draw:
-        draw(json.loads(RESULT.read_text()))
+        draw(had)
         return
     bench = Bench.read()
-    found = {"perturbing": perturbing(bench), "training": training(bench, quick=given.quick)}
-    if given.quick:
-        print(json.dumps(found["perturbing"], indent=0)[:3000])
-        return
+    names = given.only or [*VARIANTS, *STEERED]
+    pictures = had["perturbing"] if given.only else perturbing(bench)
+    found = {"perturbing": pictures, "training": training(bench, had["training"], names)}
     RESULT.write_text(json.dumps(found, indent=1) + "\n")
     draw(found)
 

@@ -5,7 +5,8 @@
 The objective is d + d_all, the two distances of the tables to models retrained without the forget set, with tuning
 non-members in the place of the reporting ones (which are not even in the task that is handed out here). The seed of
 `search.yaml` is used by no table. A method that reads tuning pictures is shown one half of the people there and is
-judged on the other. The first trial of a method are its defaults, Optuna's TPE proposes the others.
+judged on the other. The first trial of a method are its defaults, Optuna's TPE proposes the others; of a space that has
+fewer points than there are trials, every point is tried.
 Every trial is kept under results/search; a search that was stopped goes on from what is there, also where the space
 was widened since: a setting that was not searched then had its default.
 """
@@ -18,6 +19,7 @@ import multiprocessing
 import os
 import zlib
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +171,15 @@ def distributions(method: str) -> dict[str, BaseDistribution]:
     return made
 
 
+def points(method: str) -> list[dict[str, Any]]:
+    """Every point of a space without a continuous setting; none of any other."""
+    if any(kind != "one of" for kind, *_ in SPACES[method].values()):
+        return []
+    return [
+        dict(zip(SPACES[method], point, strict=True)) for point in product(*(r for _, *r in SPACES[method].values()))
+    ]
+
+
 def defaults(method: str) -> dict[str, Any]:
     """The defaults of the searched settings, moved into the space where they lie outside."""
     made = {}
@@ -193,12 +204,18 @@ def search(method: str, trials: int, threads: int) -> None:
         study.add_trial(
             optuna.trial.create_trial(params=told["settings"], distributions=space, value=told["objective"])
         )
-    if not found["trials"]:
+    had = [told["settings"] for told in found["trials"]]
+    left = [point for point in points(method) if point not in had]
+    if points(method) and len(points(method)) <= trials:
+        trials = len(had) + len(left)
+        for point in left:
+            study.enqueue_trial(point)
+    elif not had:
         study.enqueue_trial(usual)
-    if len(found["trials"]) >= trials:
+    if len(had) >= trials:
         return
     bench = Bench(threads, halved=method in READS_TUNING)
-    for number in range(len(found["trials"]), trials):
+    for number in range(len(had), trials):
         # of its own for every trial, so that what follows does not depend on where a search was stopped
         study.sampler = optuna.samplers.TPESampler(seed=zlib.crc32(f"{method} {number}".encode()), n_startup_trials=5)
         trial = study.ask(space)

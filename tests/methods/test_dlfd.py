@@ -17,16 +17,16 @@ from expunge.engine.loop import run_phases
 from expunge.engine.streams import Stream
 from expunge.functional.unseen import Cloud, unseen_distance, unseen_places
 from expunge.methods.cost import Sizes
-from expunge.methods.dlfd import DLFD, NEVER, _share, cost, dlfd, lost_classes
+from expunge.methods.dlfd import DLFD, NEVER, _cloud, _share, cost, dlfd, lost_classes
 from expunge.methods.phases import Context, Source
-from expunge.models.classifier import PixelClassifier
+from expunge.models.classifier import PixelClassifier, label_slices
 from expunge.types import Optimizer, PictureSet, SteeringTask, TrainRecipe
 from tests.helpers import task
 from tests.methods.plain import SETTINGS, assert_same, batches, stacked
 
-CONFIG = DLFD(epochs=1.0, rate=0.2, batch_size=8, transport_weight=1.6, keep_weight=2.0)
+CONFIG = DLFD(epochs=1.0, budget=99.0, rate=0.2, batch_size=8, transport_weight=1.6, keep_weight=2.0)
 RECIPE = TrainRecipe(optimizer=Optimizer(lr=0.1, weight_decay=0.01), augmentation=None)
-EVEN = DLFD(epochs=0.95, batch_size=64)  # 95 steps of 6,400 pictures
+EVEN = DLFD(epochs=0.95, budget=99.0, batch_size=64)  # 95 steps of 6,400 pictures
 GIVEN = task()
 STEPS = 6
 
@@ -158,13 +158,29 @@ def test_each_picture_is_pulled_as_much_however_few_there_are() -> None:
     """Where a step shows more of them than that takes, a look counts less; and never more than one."""
     pulls = {}
     for forget in (40, 400, 800, 6000):
-        weight = _share(EVEN, 6400, forget)
+        weight = _share(EVEN, Sizes(6400, forget, 1), 95)
         pulls[forget] = 95 * weight / forget
         assert weight <= 1
     assert pulls[40] == pytest.approx(pulls[400]) == pytest.approx(pulls[800]) and pulls[6000] < pulls[400]
 
 
-def test_its_work_is_within_two_epochs() -> None:
-    """With up to a fifth of the pictures forgotten, and a sixth to compare with; somewhat more where more are."""
-    for forget, most in ((60, 1.95), (600, 1.95), (1000, 2.0), (1500, 2.0), (2000, 2.23)):
-        assert cost(DLFD(), Sizes(retain=6000, forget=forget, tuning=1000)).epochs(6000) <= most
+def test_its_work_is_within_its_budget() -> None:
+    """The pull of a picture stays the same; the passes over the retain set give way, down to half of them."""
+    for retain, forget, tuning in ((6000, 60, 1000), (6000, 1000, 1000), (6000, 2000, 1000), (2000, 300, 400)):
+        sizes = Sizes(retain, forget, tuning)
+        assert cost(DLFD(), sizes).epochs(retain) <= 2.0
+        assert cost(DLFD(budget=9.0), sizes).backward >= cost(DLFD(), sizes).backward
+    many = Sizes(retain=1000, forget=3000, tuning=100)
+    assert cost(DLFD(), many).backward == 9 * (48 + 128)  # half of 18 steps
+
+
+def test_of_several_attributes_only_those_whose_class_is_lost_follow_the_original() -> None:
+    """A picture whose class is gone in one attribute is forgotten in the others like any other picture."""
+    logits = torch.tensor([[0.0, 2.0, 1.0, 0.0], [0.0, 2.0, 1.0, 0.0]])
+    gone = torch.tensor([[True, False], [False, False]])
+    labels = torch.tensor([[1, 0], [1, 0]])
+    some, whole = _cloud(torch.ones(2, 1), logits, labels, (2, 2), gone).losses.tolist()
+    first, second = (
+        float(cross_entropy(logits[:1, part], labels[:1, i])) for i, part in enumerate(label_slices((2, 2)))
+    )
+    assert some == pytest.approx(second) and whole == pytest.approx((first + second) / 2)

@@ -42,10 +42,10 @@ class BadTeacher:
     Differs from the paper: both kinds of pictures are in every batch, and all retain pictures are used.
     """
 
-    epochs: float = 1.0
-    lr: float = 0.0076
+    epochs: float = 2.0
+    lr: float = 0.0064
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    forget_weight: float = 0.89
+    forget_weight: float = 1.1
     temperature: float = 4.0
     batch_size: int = 64
     forget_batch: int = 16

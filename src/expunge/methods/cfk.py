@@ -45,10 +45,10 @@ class CFK:
 
     k: int = 11
     epochs: float = 2.0
-    lr: float = 0.29
+    lr: float = 0.032
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 64
-    weight_decay: float = 2.1e-3
+    weight_decay: float = 0.073
     augment: bool = True
     freeze_statistics: bool = True
 

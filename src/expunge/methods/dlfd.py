@@ -7,7 +7,7 @@ engine's. The paper's form is `dlfd_perturb.py`, its code `dlfd_published.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -46,7 +46,9 @@ class DLFD:
     Args:
         look_size: most retain pictures among which the losses of forget pictures are ranked (> 0).
         near: number of tuning pictures around a place, out of which its features are chosen.
-        epochs: passes over the retain set (> 0).
+        epochs: passes over the retain set (> 0), fewer where `budget` is less.
+        budget: most work of all phases, in epochs of plain training; half of `epochs` are done in any case, also where
+            forget pictures are so many that this takes more.
         rate: peak learning rate, as a share of the peak rate that trained the original; it falls to 0 on a cosine.
         batch_size: retain pictures per step.
         forget_passes: how often each forget picture is shown, about; at least 32 and at most 128 are in a step. Where
@@ -72,6 +74,7 @@ class DLFD:
     look_size: int = 2000
     near: int = 8
     epochs: float = 0.87
+    budget: float = 2.0
     rate: float = 0.06
     batch_size: int = 48
     forget_passes: float = 2.3
@@ -90,38 +93,34 @@ def dlfd(config: DLFD, context: Context) -> Phases:
     found = yield Compute("unseen", lambda model: _places(config, context, model))
     places = Cloud(**found.tensors, labels=task.forget.labels)
     augmentation = recipe.augmentation if config.augment else None
+    sizes = Sizes(len(task.retain), len(task.forget), len(task.tuning))
+    size, steps = min(config.batch_size, sizes.retain), _steps(config, sizes)
     yield Train(
         "distance",
         {
-            "retain": Source(task.retain, min(config.batch_size, len(task.retain)), augmentation),
-            "forget": Source(task.forget, _forget_batch(config, len(task.retain), len(task.forget))),
+            "retain": Source(task.retain, size, augmentation),
+            "forget": Source(task.forget, _forget_batch(config, sizes, steps)),
         },
         "retain",
-        distancing_loss(config, context, places),
+        distancing_loss(config, context, places, _share(config, sizes, steps)),
         replace(recipe.optimizer, lr=config.rate * recipe.optimizer.lr, schedule="cosine", warmup=0.0),
-        epochs=config.epochs,
+        epochs=steps * size / sizes.retain,
     )
 
 
 def cost(config: DLFD, sizes: Sizes) -> Passes:
     """What the phases show to the model and to the original where no class is lost."""
-    size, forget = min(config.batch_size, sizes.retain), _forget_batch(config, sizes.retain, sizes.forget)
-    steps = steps_of(sizes.retain, config.batch_size, config.epochs)
-    looked = min(config.look_size, sizes.retain) + sizes.forget + sizes.tuning
-    kept = steps * size if config.keep_weight else 0
-    shown = steps * (size + forget)
-    return Passes(forward=looked + shown + kept, backward=shown)
+    return _work(config, sizes, _steps(config, sizes))
 
 
-def distancing_loss(config: DLFD, context: Context, places: Cloud) -> Loss:
+def distancing_loss(config: DLFD, context: Context, places: Cloud, share: float) -> Loss:
     """The loss of a step.
 
     Args:
         places: where forget pictures are moved to, in their order.
+        share: what a look at one of them counts.
     """
-    retained, forgotten = context.task.retain, len(context.task.forget)
-    lost = lost_classes(retained)
-    weight = config.transport_weight * _share(config, len(retained), forgotten)
+    lost, weight = lost_classes(context.task.retain), config.transport_weight * share
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         retain, forget = batch["retain"], batch["forget"]
@@ -132,10 +131,10 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud) -> Loss:
         features, logits = inner.features_and_logits(x, through=model)
         kept, moved = logits.split([len(retain.x), len(forget.x)])
         gone = _of_lost_classes(forget.y, lost, sizes)
+        stay = ~gone.all(1)
         total = logits.sum() * 0
-        if not gone.all():
-            stay = ~gone
-            here = _cloud(features[len(kept) :][stay], moved[stay], forget.y[stay], sizes)
+        if stay.any():
+            here = _cloud(features[len(kept) :][stay], moved[stay], forget.y[stay], sizes, gone[stay])
             there = places[forget.at[stay.cpu()]].to(x.device)
             distance = unseen_distance(
                 here, there, feature_weight=config.feature_weight, entropy_weight=config.entropy_weight
@@ -143,8 +142,7 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud) -> Loss:
             batch.notes["distance"] = float(distance.detach())
             total = total + weight * distance * stay.float().mean()
         if gone.any():
-            follow = _divergence(context, forget.x[gone], moved[gone], lost)
-            total = total + config.lost_weight * follow * gone.float().mean()
+            total = total + config.lost_weight * _following(context, forget.x, moved, gone, lost)
         if config.class_weight:
             total = total + config.class_weight * mean_loss(kept, retain.y, sizes=sizes)
         if config.keep_weight:
@@ -164,9 +162,24 @@ def lost_classes(retain: PictureSet) -> Tensor:
 
 
 def _of_lost_classes(labels: Tensor, lost: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Which pictures have a class that is lost, in any attribute: bool [b]."""
+    """Of which attributes pictures have a class that is lost: bool [b, k]."""
     parts = [lost.to(labels.device)[part][labels[:, i]] for i, part in enumerate(label_slices(sizes))]
-    return torch.stack(parts).sum(0) < 0
+    return torch.stack(parts, 1) < 0
+
+
+def _following(context: Context, x: Tensor, answers: Tensor, gone: Tensor, lost: Tensor) -> Tensor:
+    """Divergence from what the original answers without the class that is lost, mean over pictures and attributes."""
+    original = context.original()
+    some = gone.any(1)
+    with torch.no_grad():
+        wanted = original(x[some]) + lost.to(x.device)
+    total = answers.sum() * 0
+    for attribute, part in enumerate(label_slices(original.spec.sizes)):
+        rows = gone[some, attribute]
+        if rows.any():
+            ours, theirs = answers[some][rows, part], wanted[rows, part]
+            total = total + distillation(ours, theirs, sizes=(ours.shape[1],)) * rows.sum()
+    return total / gone.numel()
 
 
 def _divergence(context: Context, x: Tensor, answers: Tensor, lost: Tensor) -> Tensor:
@@ -181,31 +194,55 @@ def _places(config: DLFD, context: Context, original: PixelClassifier) -> Mappin
     """What forget pictures are moved to."""
     task = context.task
     looked = sample(task.retain, config.look_size, context.seed, "dlfd", "look")
-    forget, known, tuning = (_as_seen(original, pictures) for pictures in (task.forget, looked, task.tuning))
+    lost = lost_classes(task.retain)
+    forget, known, tuning = (_as_seen(original, pictures, lost) for pictures in (task.forget, looked, task.tuning))
     places = unseen_places(forget, known, tuning, near=config.near)
     return {"features": places.features, "losses": places.losses, "entropies": places.entropies}
 
 
-def _as_seen(model: PixelClassifier, pictures: PictureSet) -> Cloud:
+def _as_seen(model: PixelClassifier, pictures: PictureSet, lost: Tensor) -> Cloud:
     """Pictures as a model sees them."""
-    found = predict(model, pictures, features=True)
+    found, sizes = predict(model, pictures, features=True), pictures.spec.sizes
     assert found.features is not None
-    return _cloud(found.features, found.logits, pictures.labels, pictures.spec.sizes)
+    gone = _of_lost_classes(pictures.labels, lost, sizes)
+    return _cloud(found.features, found.logits, pictures.labels, sizes, gone)
 
 
-def _cloud(features: Tensor, logits: Tensor, labels: Tensor, sizes: Sequence[int]) -> Cloud:
-    losses, entropies = per_example_loss(logits, labels, sizes=sizes), per_example_entropy(logits, sizes=sizes)
-    return Cloud(features, losses, entropies, labels)
+def _cloud(features: Tensor, logits: Tensor, labels: Tensor, sizes: Sequence[int], gone: Tensor) -> Cloud:
+    """Losses and entropies are means over the attributes whose class is not lost, 0 where every one is."""
+    there = ~gone
+
+    def mean(measure: Callable[..., Tensor], *given: Tensor) -> Tensor:
+        parts = [
+            measure(logits[:, part], *(one[:, i : i + 1] for one in given), sizes=(sizes[i],))
+            for i, part in enumerate(label_slices(sizes))
+        ]
+        return (torch.stack(parts, 1) * there).sum(1) / there.sum(1).clamp(min=1)
+
+    return Cloud(features, mean(per_example_loss, labels), mean(per_example_entropy), labels)
 
 
-def _forget_batch(config: DLFD, retain: int, forget: int) -> int:
+def _steps(config: DLFD, sizes: Sizes) -> int:
+    """As many as `epochs` are, or as the budget suffices for, but not less than half."""
+    planned = steps_of(sizes.retain, config.batch_size, config.epochs)
+    within = (n for n in range(planned, 0, -1) if _work(config, sizes, n).epochs(sizes.retain) <= config.budget)
+    return max(next(within, 0), math.ceil(planned / 2))
+
+
+def _work(config: DLFD, sizes: Sizes, steps: int) -> Passes:
+    size, forget = min(config.batch_size, sizes.retain), _forget_batch(config, sizes, steps)
+    looked = min(config.look_size, sizes.retain) + sizes.forget + sizes.tuning
+    shown, kept = steps * (size + forget), steps * size if config.keep_weight else 0
+    return Passes(forward=looked + shown + kept, backward=shown)
+
+
+def _forget_batch(config: DLFD, sizes: Sizes, steps: int) -> int:
     """Forget pictures in a step, so that each is shown about `forget_passes` times over the phase."""
     fewest, most = FORGET_BATCH
-    wanted = config.forget_passes * forget / steps_of(retain, config.batch_size, config.epochs)
-    return min(forget, max(fewest, min(most, math.ceil(wanted))))
+    return min(sizes.forget, max(fewest, min(most, math.ceil(config.forget_passes * sizes.forget / steps))))
 
 
-def _share(config: DLFD, retain: int, forget: int) -> float:
+def _share(config: DLFD, sizes: Sizes, steps: int) -> float:
     """What a look at a forget picture counts, at most 1: less where pictures are shown more often than wanted."""
-    shown = steps_of(retain, config.batch_size, config.epochs) * _forget_batch(config, retain, forget) / forget
+    shown = steps * _forget_batch(config, sizes, steps) / sizes.forget
     return min(1.0, config.forget_passes / shown)

@@ -33,10 +33,10 @@ class FineTune:
     """
 
     epochs: float = 2.0
-    lr: float = 0.07
+    lr: float = 0.043
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     batch_size: int = 64
-    weight_decay: float = 1e-4
+    weight_decay: float = 3.4e-4
     augment: bool = True
 
 

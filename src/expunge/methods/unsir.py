@@ -48,12 +48,12 @@ class UNSIR:
     noise_batch: int = 64
     noise_steps: int = 40
     noise_lr: float = 0.1
-    noise_weight: float = 0.1
-    noise_share: float = 0.25
+    noise_weight: float = 0.28
+    noise_share: float = 0.74
     impair_epochs: float = 1.0
     repair_epochs: float = 1.0
-    impair_lr: float = 0.02
-    repair_lr: float = 0.02
+    impair_lr: float = 0.021
+    repair_lr: float = 0.022
     batch_size: int = 64
     weight_decay: float = 5e-4
     augment: bool = True
