@@ -4,11 +4,15 @@
 
 A pair of retrained models must never be called distinguishable: one is audited, the other its one reference. An
 untouched original must be, at 100 people. A request for 5 or 25 people is the same with fewer of the erased people
-looked at. All goes the way of `expunge audit`: rows, then verdict. Raw outcomes and counts go to
+looked at. All goes the way of `expunge audit`: rows, then verdict; but no untouched model is handed in beside the
+audited one, so that passing is not held against what the audits show of that. Raw outcomes and counts go to
 benchmarks/results/calibration/verdict.json; whatever models are there are judged, and pairs judged before are kept.
 
 The verdict's floors come from `--floors`, which looks at the first models retrained for seed 300 only; its margins were
-set with these and the originals beside them in sight. Pairs of those are counted apart.
+set with these and the originals beside them in sight. Pairs of those are counted apart. Divergence between answers
+takes two references, and so its floor is of triples. A true positive rate at 1 % takes 1,000 pictures of people whom no
+model saw, more than the set for reporting has: for its floor the set for tuning is added. So floors of these two are
+known, but no pair is judged by them.
 """
 
 from __future__ import annotations
@@ -16,10 +20,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -27,9 +31,12 @@ import torch
 
 from calibration import ANSWERS, FIRST, MANY, ORIGINALS, OTHERS
 from expunge.audits.observe import Observation, Seen
+from expunge.audits.resampling import resampling
 from expunge.audits.run import audit
+from expunge.audits.statistics import Key, divergences
 from expunge.evidence.margins import MARGINS
 from expunge.evidence.verdict import Verdict, judge
+from expunge.functional.equivalence import FLOOR_FREEDOM
 from expunge.functional.losses import correct, per_example_loss
 from expunge.types import SPLITS, LabelSpec
 from harness import RESULTS
@@ -38,6 +45,8 @@ RESULT = RESULTS / "calibration" / "verdict.json"
 PEOPLE = (5, 25, 100)
 SEEN = 8  # models of seed 300 that were looked at before floors and margins were set
 DRAWS = 300  # of the bootstrap; only a standard deviation is taken from them
+JUDGED = {f"{margin.name}, {split}" for margin in MARGINS for split in margin.splits}
+CAUGHT, APART = "tpr_at_1pct_fpr", Key("js_divergence", "forget")
 Array = np.ndarray[Any, np.dtype[Any]]
 Row = dict[str, Any]
 
@@ -150,27 +159,72 @@ def counts(rows: list[Row]) -> list[Row]:
 OUTCOMES = ("distinguishable", "inconclusive", "indistinguishable")
 
 
-def floors() -> Row:
+def floors() -> dict[str, float]:
     """What retrained models differ by beyond what other people would change, from the first of seed 300."""
     models = [observed(FIRST, "reference", number, 100) for number in range(SEEN)]
-    gaps: dict[str, list[float]] = {}
-    for first, second in combinations(models, 2):
-        for row in audit(None, first, [second], draws=DRAWS).rows_after:
+    pairs = [(first, [second]) for first, second in combinations(models, 2)]
+    more = [(with_tuning(first), [with_tuning(second)]) for first, (second,) in pairs]
+    return {
+        **{name: value for name, value in beyond(pairs).items() if name in JUDGED},
+        **{f"{name}, with tuning": value for name, value in beyond(more).items() if name.startswith(CAUGHT)},
+        f"{APART.name}, {APART.split}, of triples": beyond_triples(models),
+    }
+
+
+def with_tuning(model: Observation) -> Observation:
+    """The same with both sets of people whom no model saw as one, in the place of those for reporting."""
+    sides = model["reporting"], model["tuning"]
+
+    def joined(what: str) -> Array:
+        return np.concatenate([getattr(side, what) for side in sides])
+
+    whole: dict[str, Any] = {
+        what: joined(what) for what in ("ids", "subjects", "labels", "logits", "losses", "hits", "hits_of_two")
+    }
+    return {**model, "reporting": replace(model["reporting"], **whole)}
+
+
+def beyond(compared: Sequence[tuple[Observation, Sequence[Observation]]]) -> dict[str, float]:
+    """Standard deviation between retrained models, of every row: a gap between two has twice its square as variance,
+    beyond what the bootstrap over people says."""
+    found: dict[str, list[float]] = {}
+    for model, beside in compared:
+        for row in audit(None, model, beside, draws=DRAWS).rows_after:
             if row.gap is not None and row.gap_error is not None:
-                beyond = (row.gap**2 - row.gap_error**2) / 2
-                gaps.setdefault(f"{row.name}, {row.split}", []).append(beyond)
-    return {name: round(float(np.sqrt(max(0.0, np.mean(values)))), 4) for name, values in gaps.items()}
+                found.setdefault(f"{row.name}, {row.split}", []).append((row.gap**2 - row.gap_error**2) / 2)
+    return {name: rooted(values) for name, values in found.items()}
 
 
-def margins() -> str:
-    """What the judged rows and their margins are: outcomes under others are not kept."""
-    return repr([(m.name, m.splits, m.margin, m.floor) for m in MARGINS])
+def beyond_triples(models: Sequence[Observation]) -> float:
+    """The same for divergence from two references, less that between these: 3/2 of the square is its variance."""
+    weights = resampling(models[0], draws=DRAWS, seed=0)
+    apart = {
+        frozenset((a, b)): divergences(models[a], [models[b]], weights)[APART].values
+        for a, b in combinations(range(len(models)), 2)
+    }
+    luck = []
+    for a, b, c in permutations(range(len(models)), 3):
+        to_b, to_c, floor = (apart[frozenset(pair)] for pair in ((a, b), (a, c), (b, c)))
+        assert to_b is not None and to_c is not None and floor is not None
+        gap = (to_b + to_c) / 2 - floor
+        luck.append(float(gap[0] ** 2 - gap[1:].var()) / 1.5)
+    return rooted(luck)
+
+
+def rooted(squares: Sequence[float]) -> float:
+    return round(float(np.sqrt(max(0.0, float(np.mean(squares))))), 4)
+
+
+def rules() -> list[list[Any]]:
+    """What the judged rows and their margins are, and how well floors are known: outcomes under others are not kept."""
+    judged = [[m.name, list(m.splits), m.margin, m.floor, m.proves] for m in MARGINS]
+    return [*judged, ["freedom of floors", FLOOR_FREEDOM]]
 
 
 def kept() -> dict[str, Row]:
     """Outcomes of an earlier run under the same margins, by pair and people."""
     found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    rows = found.get("outcomes", ()) if found.get("margins") == margins() else ()
+    rows = found.get("outcomes", ()) if found.get("margins") == rules() else ()
     return {key(row): row for row in rows}
 
 
@@ -181,9 +235,10 @@ def key(row: Row) -> str:
 def write(rows: list[Row]) -> None:
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(row) for row in rows)
-    head = {"draws": DRAWS, "floors_from": f"references 0 to {SEEN - 1} of seed {FIRST}", "margins": margins()}
-    body = json.dumps({**head, "counts": counts(rows)}, indent=1)
-    RESULT.write_text(f'{body[:-2]},\n "outcomes": [\n{lines}\n]\n}}\n')
+    head = {"draws": DRAWS, "floors_from": f"references 0 to {SEEN - 1} of seed {FIRST}", "counts": counts(rows)}
+    body = json.dumps(head, indent=1)
+    told = ",\n".join(json.dumps(rule) for rule in rules())
+    RESULT.write_text(f'{body[:-2]},\n "margins": [\n{told}\n],\n "outcomes": [\n{lines}\n]\n}}\n')
 
 
 def main() -> None:

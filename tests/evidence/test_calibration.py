@@ -1,4 +1,8 @@
-"""What the verdict says of real models, as kept beside the benchmarks: its thresholds are executed here."""
+"""What the verdict says of real models, as kept beside the benchmarks: its thresholds are executed here.
+
+Pairs of models that were in sight when margins were set say less than fresh ones; the criteria are asked of the latter,
+as soon as all of them are on file. Until then what is there must not contradict them.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +10,75 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from expunge.evidence.margins import MARGINS
+from expunge.functional.equivalence import FLOOR_FREEDOM
+
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "calibration"
-OUTCOMES: list[dict[str, Any]] = json.loads((RESULTS / "verdict.json").read_text())["outcomes"]
+FOUND: dict[str, Any] = json.loads((RESULTS / "verdict.json").read_text())
+PEOPLE, ASKED = (5, 25, 100), 60
+SEEN = {"reference": 4, "original": 8}  # pairs of models that were in sight when margins were set
 
 
-def of(kind: str, people: int) -> list[str]:
-    return [o["overall"] for o in OUTCOMES if (o["kind"], o["people"]) == (kind, people)]
+def of(kind: str, people: int, *, fresh: bool | None = None, among: dict[str, Any] = FOUND) -> list[str]:
+    rows = [o for o in among["outcomes"] if (o["kind"], o["people"]) == (kind, people)]
+    return [o["overall"] for o in rows if fresh in (None, o["fresh"])]
 
 
-def test_no_retrained_model_is_called_distinguishable() -> None:
-    assert all("distinguishable" not in of("reference", people) for people in (5, 25, 100))
-    assert of("reference", 100)
+def broken(among: dict[str, Any] = FOUND) -> list[str]:
+    """Which criteria do not hold; the share of originals is asked for once all fresh pairs are there."""
+    found = []
+    for people in PEOPLE:
+        if "distinguishable" in of("reference", people, among=among):
+            found.append(f"a retrained model is called distinguishable at {people} people")
+        if "indistinguishable" in of("original", people, among=among):
+            found.append(f"an untouched original is called indistinguishable at {people} people")
+    fresh = of("original", 100, fresh=True, among=among)
+    if len(fresh) >= ASKED and fresh.count("distinguishable") / len(fresh) < 0.95:
+        found.append("untouched originals are not told at 100 people")
+    seen = of("original", 100, fresh=False, among=among)
+    if seen.count("distinguishable") < len(seen):
+        found.append("an untouched original that was in sight is not told at 100 people")
+    return found
 
 
-def test_untouched_originals_are_told_at_a_hundred_people() -> None:
-    found = of("original", 100)
-    assert found.count("distinguishable") / len(found) >= 0.95
+def test_criteria_hold_of_what_is_on_file() -> None:
+    assert broken() == []
 
 
-def test_untouched_originals_are_never_called_indistinguishable() -> None:
-    assert all("indistinguishable" not in of("original", people) for people in (5, 25, 100))
+@pytest.mark.parametrize("people", PEOPLE)
+@pytest.mark.parametrize("kind", ["reference", "original"])
+def test_pairs_are_counted_and_none_is_lost(kind: str, people: int) -> None:
+    seen, fresh = (len(of(kind, people, fresh=value)) for value in (False, True))
+    assert seen == SEEN[kind]
+    assert 1 <= fresh <= ASKED
+    counted = {(c["kind"], c["fresh"]): c["pairs"] for c in FOUND["counts"] if c["people"] == people}
+    assert (counted[kind, False], counted[kind, True]) == (seen, fresh)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "outcome"),
+    [("reference", 1, "distinguishable"), ("original", 4, "inconclusive"), ("original", 1, "indistinguishable")],
+)
+def test_criteria_are_broken_by_planted_outcomes(kind: str, count: int, outcome: str) -> None:
+    """Sixty fresh pairs that are as they should be, and some that are not."""
+    right = "inconclusive" if kind == "reference" else "distinguishable"
+
+    def planted(wrong: int) -> dict[str, Any]:
+        said = [outcome] * wrong + [right] * (ASKED - wrong)
+        return {"outcomes": [{"kind": kind, "people": 100, "fresh": True, "overall": overall} for overall in said]}
+
+    assert broken(planted(0)) == [] and broken(planted(count)) != []
+
+
+def test_outcomes_are_of_the_margins_that_are_in_force() -> None:
+    judged = [[m.name, list(m.splits), m.margin, m.floor, m.proves] for m in MARGINS]
+    assert FOUND["margins"] == [*judged, ["freedom of floors", FLOOR_FREEDOM]]
 
 
 def test_models_are_disjoint_between_pairs() -> None:
-    pairs = {(o["seed"], o["audited"], o["reference"]) for o in OUTCOMES if o["kind"] == "reference"}
+    pairs = {(o["seed"], o["audited"], o["reference"]) for o in FOUND["outcomes"] if o["kind"] == "reference"}
     models = [(seed, number) for seed, *numbers in pairs for number in numbers]
     assert len(models) == len(set(models))
 

@@ -64,7 +64,7 @@ def _verdicts(console: Console, metrics: Mapping[str, Any]) -> None:
     for model, found in verdicts(metrics).items():
         whose = "" if model == "after" else f" on {model}"
         _line(console, f"verdict{whose}: {found['overall']}")
-        for sentence in (*found["reasons"], *found["alarms"]):
+        for sentence in dict.fromkeys((*found["reasons"], *found["alarms"])):  # an alarm may be the reason
             _line(console, f"  {sentence}")
 
 

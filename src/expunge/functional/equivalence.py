@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-FLOOR_FREEDOM = 15  # a floor is measured on sixteen models retrained alike
+FLOOR_FREEDOM = 7  # a floor is measured on eight models retrained alike
 EQUAL, LEVEL, POWER = 0.9, 0.05, 0.8
 
 
@@ -26,7 +26,8 @@ class Compared:
         low, high: 90 % interval of the gap to retraining on average; inside a margin, two one-sided tests at level .05
             both reject that the gap is as large as the margin.
         p_above, p_below: one-sided p-values of a gap this large, or this small, at a model that was retrained itself.
-        detectable: the smallest gap that would show (two-sided level .05) with a probability of 80 %.
+        error, freedom: standard error of the gap at such a model, and its degrees of freedom.
+        of_people: share of the interval's variance that comes from people, 0..1; more references lessen the rest only.
     """
 
     gap: float
@@ -34,12 +35,24 @@ class Compared:
     high: float
     p_above: float
     p_below: float
-    detectable: float
+    error: float
+    freedom: int
+    of_people: float
 
     @property
     def p(self) -> float:
         """Two-sided."""
         return min(1.0, 2 * min(self.p_above, self.p_below))
+
+    def detectable(self, *, sides: int = 2, least: float = 0.0) -> float:
+        """The smallest gap that would show with a probability of 80 %, at level .05.
+
+        Args:
+            sides: 1 where only one direction is looked at.
+            least: of a smaller gap nothing is said, however sure it is.
+        """
+        shown = max(float(t.ppf(1 - LEVEL / sides, self.freedom)) * self.error, least)
+        return shown + float(t.ppf(POWER, self.freedom)) * self.error
 
 
 def compare(gap: float, error: float, people: int, *, references: Sequence[float], floor: float) -> Compared:
@@ -51,8 +64,9 @@ def compare(gap: float, error: float, people: int, *, references: Sequence[float
 
     The first is the error of the gap between *this* model and retraining on average, for which only the references'
     luck matters. The second is how much a model that was retrained itself would vary, its own luck included. Quantiles
-    are Student's, with the smaller of the degrees of freedom of both parts: Satterthwaite's rule is too bold for five
-    people.
+    are Student's, with the smaller of the degrees of freedom of both parts, G - 1 and 7 + k - 1: Satterthwaite's rule
+    is too bold for five people. To take k - 1 wherever s wins would cost a third of the power of two references whose
+    floor is right, since s also wins by luck.
 
     Args:
         gap: value minus mean of the references.
@@ -88,5 +102,7 @@ def compare(gap: float, error: float, people: int, *, references: Sequence[float
         high=gap + half,
         p_above=float(t.sf(gap / differs, freedom)),
         p_below=float(t.cdf(gap / differs, freedom)),
-        detectable=float(t.ppf(1 - LEVEL / 2, freedom) + t.ppf(POWER, freedom)) * differs,
+        error=differs,
+        freedom=freedom,
+        of_people=drawn / equal**2,
     )
