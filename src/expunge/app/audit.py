@@ -78,7 +78,7 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
         named = dict(zip(names_of(job.models), found, strict=True))
         metrics = {**_metrics(named, resolution, references), **_shadow_counts(job, study)}
         work.write_json("metrics.json", metrics)
-        for name, text in audit_pages(metrics["audits"]).items():
+        for name, text in audit_pages(metrics, inputs).items():
             write_page(text, work.path(name))
         return work.finish()
 

@@ -22,12 +22,14 @@ from expunge.audits.residue import residue
 from expunge.audits.rows import RowsBeside
 from expunge.audits.run import AuditReport
 from expunge.audits.shadowattacks import ShadowStudy, shadow_rows, shadow_scores
+from expunge.audits.spread import ReferenceSpread, reference_spread
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
 from expunge.errors import ModelError, Unavailable
 from expunge.models.classifier import PixelClassifier
-from expunge.types import ErasureTask, Optimizer, PictureSet, TrainRecipe
+from expunge.types import AuditRow, ErasureTask, Optimizer, PictureSet, TrainRecipe
 
+BETWEEN_FEATURES = "collapse_cka_reference"  # likeness of two references, not of one
 # the same for every model, however it was trained: a plain, gentle training further
 RELEARNED = TrainRecipe(batch_size=64, optimizer=Optimizer(lr=0.01), augmentation=None)
 
@@ -55,18 +57,25 @@ class Audited:
     def with_rows(self, more: RowsBeside) -> Audited:
         """The same with further rows of every model."""
         report = self.report
-        references = zip(report.rows_reference, more.references, strict=True)
+        beside = zip(report.rows_reference, more.references, strict=True)
+        references = tuple(rows + others for rows, others in beside)
         longer = replace(
             report,
             rows_before=report.rows_before + more.before,
             rows_after=report.rows_after + more.after,
-            rows_reference=tuple(rows + others for rows, others in references),
+            rows_reference=references,
+            spread=_spread(references),
         )
         return replace(self, report=longer)
 
     def with_notes(self, notes: Sequence[str]) -> Audited:
         """The same with further sentences on what cannot be said."""
         return replace(self, report=replace(self.report, notes=(*self.report.notes, *notes)))
+
+
+def _spread(references: Sequence[Sequence[AuditRow]]) -> tuple[ReferenceSpread, ...]:
+    """Lowest and highest of everything that was measured of each reference alone."""
+    return reference_spread([[row for row in rows if row.name != BETWEEN_FEATURES] for rows in references])
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ INSIDE_AUDITS: tuple[Audit, ...] = (
         "nats",
         "reference",
         "How much lower the loss of held-out forgotten people is while relearning, mean over the steps watched, "
-        "than it was before. More than the reference's: the model comes back faster than one can learn it anew.",
+        "than it was before. It speaks only of models that hid what they knew. Where the loss was low from the start, "
+        "as an untouched original's is, there is nothing to come back to, and it says nothing.",
         "our own",
     ),
     Audit(

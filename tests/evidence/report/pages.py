@@ -73,7 +73,7 @@ def row(name: str, split: str, value: float | None, *, reference: float | None =
     gap = None if reference is None else value - reference
     low, high = (None, None) if gap is None else (gap - 0.02, gap + 0.02)
     return AuditRow(
-        name, split, value, value - 0.02, value + 0.02, 1040, 8, unit, "reference", reference, gap, low, high, note
+        name, split, value, value - 0.02, value + 0.02, 1040, 8, unit, "reference", reference, gap, low, high, note=note
     )
 
 

@@ -77,7 +77,7 @@ def test_hostile_text_stays_text(good: ReportData) -> None:
     )
     text = report_html(nasty)
     assert leaks(text) == []
-    assert "{{ 7*7 }}" in text and "49" not in Page(text).named("title")
+    assert "{{ 7*7 }}" in text.split("<title>")[1].split("</title>")[0]
 
 
 def test_hostile_text_stays_text_in_every_field() -> None:

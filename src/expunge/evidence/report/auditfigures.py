@@ -34,6 +34,8 @@ ATTACKS: Mapping[str, str] = {
     "lira_offline": "LiRA, offline",
     "rmia": "RMIA",
 }
+SELDOM = 0.001  # false positive rate at which only sure attackers recognise anybody
+EXPECTED = 10  # false positives that a rate must rest on
 LARGEST = 0.1  # false positive rate at which axes begin at the latest
 FALSE_ALARMS = 0.01  # where the words of a figure read it
 
@@ -53,8 +55,18 @@ class Curve:
     points: Sequence[tuple[float, float | None]]
 
 
-def roc_figure(curves: Sequence[Curve]) -> Markup | None:
-    """True against false positive rates on logarithmic axes, a panel an attack; None where there is no curve."""
+def attack_title(attack: str) -> str:
+    """What an attack is called where there is little room."""
+    return ATTACKS.get(attack, attack.replace("_", " ").capitalize())
+
+
+def roc_figure(curves: Sequence[Curve], counts: Mapping[str, int] | None = None, sides: str = "") -> Markup | None:
+    """True against false positive rates on logarithmic axes, a panel an attack; None where there is no curve.
+
+    Args:
+        curves: of all attacks and models. counts: pictures of both sides together that an attack was made on, by its
+            name. sides: how many pictures and people those are, as a sentence.
+    """
     attacks = list(dict.fromkeys(curve.panel for curve in curves))
     if not attacks:
         return None
@@ -65,23 +77,27 @@ def roc_figure(curves: Sequence[Curve]) -> Markup | None:
         for axis, attack in zip(axes, attacks, strict=True):
             _lines(axis, [c for c in curves if c.panel == attack])
             _logarithmic(axis, low)
-            axis.set_title(ATTACKS.get(attack, attack.replace("_", " ").capitalize()))
+            count = (counts or {}).get(attack)
+            axis.set_title(attack_title(attack) + (f" (n = {count:,})" if count is not None else ""))
             axis.set_xlabel("falsely accused")
         for axis in axes[::ACROSS]:
             axis.set_ylabel("erased recognised")
         _legend(axes[0], curves, "lower right")
-        return svg(figure, name="roc", label=roc_words(curves))
+        return svg(figure, name="roc", label=f"{roc_words(curves)} {sides}".strip())
 
 
 def roc_words(curves: Sequence[Curve]) -> str:
     """The curves in words: the share recognised at one false alarm in a hundred, of the first attack."""
     first = [curve for curve in curves if curve.panel == curves[0].panel]
-    parts = []
-    for curve in first:
-        found = [y for x, y in curve.points if abs(x - FALSE_ALARMS) < 1e-6 and y is not None]
-        parts += [f"{curve.model} {100 * found[0]:.1f} %"] if found else []
+    known = [(curve.model, recognised(curve, FALSE_ALARMS)) for curve in first]
+    parts = [f"{model} {100 * found:.1f} %" for model, found in known if found is not None]
     told = f"At 1 % false alarms the attack by {curves[0].panel} recognises: " + ", ".join(parts) if parts else ""
     return f"Attack curves on logarithmic axes, true against false positive rates. {told}".strip()
+
+
+def recognised(curve: Curve, rate: float) -> float | None:
+    """The share recognised at a rate of false alarms; None where the curve does not tell."""
+    return next((y for x, y in curve.points if abs(x - rate) < 1e-6 * rate), None)
 
 
 def relearning_figure(curves: Sequence[Curve]) -> Markup | None:

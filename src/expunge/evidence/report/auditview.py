@@ -7,42 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
-from expunge.evidence.report.auditfigures import Curve, relearning_figure, roc_figure
-from expunge.evidence.report.words import bounds, number
-from expunge.types import AuditRow
+from expunge.evidence.report.auditfacts import of_split
+from expunge.evidence.report.auditfigures import (
+    EXPECTED,
+    SELDOM,
+    Curve,
+    attack_title,
+    recognised,
+    relearning_figure,
+    roc_figure,
+)
+from expunge.evidence.report.auditpeople import ATTACKED, Audit, Exposed, ExposedLine, exposed, group_lines
+from expunge.evidence.report.measured import AuditRows, audit_rows
+from expunge.evidence.report.words import NONE, bounds, number
 
-Audit = Mapping[str, Any]
-SHOWN = 25  # people; all of them are in metrics.json
+NEEDED = round(EXPECTED / SELDOM)  # never-seen pictures
 
 
 @dataclass(frozen=True)
-class ExposedLine:
-    """The attack on one person, or on one group of pictures, as text."""
+class CaughtLine:
+    """What an attack recognises while hardly anybody is accused falsely, as text."""
 
-    name: str
-    pictures: int
+    attack: str
     before: str
     after: str
-    interval: str
     reference: str
-    gap: str
-
-
-@dataclass(frozen=True)
-class Exposed:
-    """An attack person by person.
-
-    Args:
-        lines: most exposed first; `more` are left out. note: how to read them, or why there are none.
-    """
-
-    lines: Sequence[ExposedLine]
-    more: int
-    note: str
 
 
 @dataclass(frozen=True)
@@ -51,11 +43,16 @@ class AuditView:
 
     Args:
         roc, relearning: figures, or None where nothing was recorded.
+        sides: how many pictures and people the curves rest on; "" where that is not known.
+        caught: what attacks recognise at one false alarm in a thousand; without_caught says why there is nothing.
         people: the attack by loss. by_lira: LiRA; None without its shadow models.
         groups: lines of every column by which the attack was broken down.
     """
 
     roc: Markup | None
+    sides: str
+    caught: Sequence[CaughtLine]
+    without_caught: str
     people: Exposed
     by_lira: Exposed | None
     groups: Mapping[str, Sequence[ExposedLine]]
@@ -64,20 +61,18 @@ class AuditView:
 
 def audit_view(audit: Audit) -> AuditView:
     """Everything there is in an audit of one model."""
-    by_lira = audit.get("people_by_lira")
+    by_lira, rows, curves = audit.get("people_by_lira"), audit_rows(audit, {}), roc_lines(audit)
+    sides, caught = sides_words(rows), caught_lines(curves)
     return AuditView(
-        roc=roc_figure(roc_lines(audit)),
-        people=exposed(audit.get("people") or {}),
-        by_lira=None if by_lira is None else exposed(by_lira),
+        roc=roc_figure(curves, _counts(rows, curves), sides),
+        sides=sides,
+        caught=caught,
+        without_caught="" if caught else _why_none_caught(rows),
+        people=exposed(audit.get("people") or {}, rows),
+        by_lira=None if by_lira is None else exposed(by_lira, rows),
         groups=group_lines(audit.get("groups") or ()),
         relearning=relearning_figure(relearning_lines(audit)),
     )
-
-
-def exposed(people: Audit) -> Exposed:
-    """The first lines of an attack person by person."""
-    lines = [_line(entry) for entry in people.get("rows", ())]
-    return Exposed(lines[:SHOWN], max(0, len(lines) - SHOWN), people.get("note", ""))
 
 
 def roc_lines(audit: Audit) -> list[Curve]:
@@ -96,21 +91,44 @@ def relearning_lines(audit: Audit) -> list[Curve]:
     return [Curve(one["part"], one["model"], tuple(zip(one["steps"], one["loss"], strict=True))) for one in found]
 
 
-def group_lines(groups: Sequence[Audit]) -> dict[str, list[ExposedLine]]:
-    """Lines of every column."""
-    columns = dict.fromkeys(str(entry["column"]) for entry in groups)
-    return {column: [_line(entry) for entry in groups if entry["column"] == column] for column in columns}
+def sides_words(rows: AuditRows) -> str:
+    """How many pictures and people stand on both sides of the attacks; "" where that is not known."""
+    erased, unseen = of_split(rows, "forget"), of_split(rows, "reporting")
+    return f"Erased: {erased}; never seen: {unseen}." if erased and unseen else ""
 
 
-def _line(entry: Audit) -> ExposedLine:
-    before = None if entry["before"] is None else AuditRow(**entry["before"])
-    after = AuditRow(**entry["after"])
-    return ExposedLine(
-        name=str(entry["group"]),
-        pictures=after.n,
-        before="not measured" if before is None else number(before.value, before.unit),
-        after=number(after.value, after.unit),
-        interval=bounds(after.low, after.high, after.unit),
-        reference="none" if after.reference is None else number(after.reference, after.unit),
-        gap="none" if after.gap is None else number(after.gap, after.unit, sign=True),
-    )
+def caught_lines(curves: Sequence[Curve]) -> list[CaughtLine]:
+    """What every attack recognises at one false alarm in a thousand, where any curve reaches so far."""
+    attacks = dict.fromkeys(curve.panel for curve in curves if recognised(curve, SELDOM) is not None)
+    lines = []
+    for attack in attacks:
+        found = {curve.model: recognised(curve, SELDOM) for curve in curves if curve.panel == attack}
+        beside = [value for model, value in found.items() if model.startswith("reference") and value is not None]
+        before, after = (_share(found, model) for model in ("before", "after"))
+        lines.append(CaughtLine(attack_title(attack), before, after, _mean(beside)))
+    return lines
+
+
+def _share(found: Mapping[str, float | None], model: str) -> str:
+    return number(found[model], "share") if model in found else "not measured"
+
+
+def _mean(values: Sequence[float]) -> str:
+    """The mean of several references, and their range."""
+    if not values:
+        return "none"
+    mean = number(sum(values) / len(values), "share")
+    return mean if len(values) == 1 else f"{mean} ({bounds(min(values), max(values), 'share')})"
+
+
+def _why_none_caught(rows: AuditRows) -> str:
+    row = rows.of("accuracy", "reporting")
+    here = "" if row is None or row.n >= NEEDED else f"; there are {row.n:,} here"
+    return f"What attacks recognise at 0.1 % false alarms is {NONE}: that takes {NEEDED:,} never-seen pictures{here}."
+
+
+def _counts(rows: AuditRows, curves: Sequence[Curve]) -> dict[str, int]:
+    """Pictures that each attack was made on, some being made on a sample."""
+    names = {curve.panel: "mia_auroc" if curve.panel == "loss" else f"{curve.panel}_auroc" for curve in curves}
+    known = {attack: rows.of(name, ATTACKED) for attack, name in names.items()}
+    return {attack: row.n for attack, row in known.items() if row is not None}

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from expunge.evidence.report.canvas import FORGET, GRID, INK, MUTED, PALETTE, REPORTING, TARGET, drawing, panels, svg
 from expunge.evidence.report.data import Array, ModelView, ProbePoint, ReportData
+from expunge.evidence.report.measured import Measured
 from expunge.evidence.report.tables import by_key
 from expunge.types import AuditRow
 
@@ -91,7 +92,7 @@ def loss_words(views: Mapping[str, ModelView]) -> str:
     return "Histograms of losses. " + "; ".join(parts) + "."
 
 
-def glance_figure(data: ReportData) -> Markup | None:
+def glance_figure(data: Measured) -> Markup | None:
     """Attack and accuracies before, after and at the references, with intervals; None where nothing can be shown."""
     tables = _sides(data)
     lines = [line for line in GLANCE if any(_has(rows.get(line[:2])) for _, rows, _, _ in tables)]
@@ -102,13 +103,13 @@ def glance_figure(data: ReportData) -> Markup | None:
         for place, line in enumerate(lines):
             for offset, (_, rows, colour, marker) in zip(np.linspace(-0.25, 0.25, len(tables)), tables, strict=True):
                 _interval(axis, rows.get(line[:2]), place + float(offset), colour, marker)
-        _glance_axes(axis, [line[2] for line in lines], tables[:3])
+        _glance_axes(axis, [line[2] for line in lines], list({side[0]: side for side in tables}.values()))
         words = "Values and 95 % intervals of the main measures; the table below has them all."
         return svg(figure, name="glance", label=words)
 
 
-def _sides(data: ReportData) -> list[Side]:
-    sides: list[Side] = [("Before", by_key(data.rows_before), MUTED, "s")]
+def _sides(data: Measured) -> list[Side]:
+    sides: list[Side] = [("Before", by_key(data.rows_before), MUTED, "s")] if data.rows_before else []
     sides.append(("After", by_key(data.rows_after), FORGET, "o"))
     return sides + [("Retrained reference", by_key(rows), REPORTING, "D") for rows in data.rows_references]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from expunge.evidence.report.words import SPLIT_WORDS, plain_text, wording
+from expunge.evidence.report.wordings import split_words, wording
+from expunge.evidence.report.words import plain_text
 
 NONE_MADE = "No verdict was made: the numbers stand for themselves, and nobody weighed them."
 
@@ -63,7 +64,7 @@ def _audit(audit: Mapping[str, object], descriptions: Mapping[str, str]) -> Judg
     split = str(audit.get("split", ""))
     title = wording(str(audit.get("name", "")), descriptions).title
     reasons = tuple(map(_told, _listed(audit, "reasons")))
-    return JudgedAudit(title, SPLIT_WORDS.get(split, split), _word(audit.get("verdict")), reasons)
+    return JudgedAudit(title, split_words(split), _word(audit.get("verdict")), reasons)
 
 
 def _listed(mapping: Mapping[str, object], key: str) -> Sequence[object]:

@@ -8,31 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from expunge.evidence.report.data import ReportData
-from expunge.evidence.report.words import (
-    DIRECTION_WORDS,
-    MINUS,
-    NONE,
-    SPLIT_WORDS,
-    bounds,
-    number,
-    sample,
-    wording,
-)
+from expunge.evidence.report.measured import Measured
+from expunge.evidence.report.questions import GROUPS, OF_METHOD, Key, group_of
+from expunge.evidence.report.wordings import DIRECTION_WORDS, split_words, wording
+from expunge.evidence.report.words import MINUS, NONE, bounds, number, sample
 from expunge.types import AuditRow
 
-Key = tuple[str, str]
-
 DASH = "\N{EM DASH}"
-REMEMBERS = frozenset(
-    {"mia_auroc", "mia_relative_auroc", "mia_accuracy", "forgetting_score", "nomus", "tpr_at_1pct_fpr", "loss_gap"}
-)
-GROUPS = (
-    ("forgets", "Does it still remember the erased pictures?"),
-    ("gap", "How far are its answers from a retrained model's?"),
-    ("works", "Is it still good at its task?"),
-    ("attacks", "Do other attacks find what is left?"),
-)
 
 
 @dataclass(frozen=True)
@@ -69,7 +51,7 @@ class Group:
     lines: tuple[Line, ...]
 
 
-def comparison(data: ReportData) -> tuple[Group, ...]:
+def comparison(data: Measured) -> tuple[Group, ...]:
     """All audits of a report, grouped by the question they answer; empty groups are left out."""
     before, after = by_key(data.rows_before), by_key(data.rows_after)
     keys = list(dict.fromkeys([*after, *before]))
@@ -84,17 +66,7 @@ def by_key(rows: Iterable[AuditRow]) -> dict[Key, AuditRow]:
     return {(row.name, row.split): row for row in rows}
 
 
-def group_of(key: Key) -> str:
-    """Which question a measure answers."""
-    name, split = key
-    if name in ("distance", "js_divergence", "attack_gap"):
-        return "gap"
-    if name in REMEMBERS or split == "forget":
-        return "forgets"
-    return "attacks" if split.startswith("forget") else "works"
-
-
-def _line(data: ReportData, key: Key, before: AuditRow | None, after: AuditRow | None) -> Line:
+def _line(data: Measured, key: Key, before: AuditRow | None, after: AuditRow | None) -> Line:
     row = after or before
     if row is None:
         raise KeyError(key)
@@ -102,7 +74,7 @@ def _line(data: ReportData, key: Key, before: AuditRow | None, after: AuditRow |
     return Line(
         title=words.title,
         says=words.says,
-        pictures=SPLIT_WORDS.get(row.split, row.split),
+        pictures=split_words(row.split),
         better=DIRECTION_WORDS[row.direction],
         sample=sample(row),
         before=measured(before),
@@ -123,10 +95,10 @@ def measured(row: AuditRow | None) -> Cell:
     return Cell(number(row.value, row.unit), bounds(row.low, row.high, row.unit))
 
 
-def _reference(data: ReportData, key: Key, row: AuditRow) -> Cell:
+def _reference(data: Measured, key: Key, row: AuditRow) -> Cell:
     found = [rows[key] for rows in map(by_key, data.rows_references) if key in rows]
     values = [each.value for each in found if each.value is not None]
-    if not data.has_reference:
+    if not data.has_reference and row.reference is None:
         return Cell("no reference")
     if len(found) == 1:
         return measured(found[0])
@@ -142,16 +114,16 @@ def _why(rows: Sequence[AuditRow]) -> str:
     return rows[0].note if rows else ""
 
 
-def _gap(data: ReportData, after: AuditRow | None) -> Cell:
-    if not data.has_reference:
-        return Cell("no reference")
+def _gap(data: Measured, after: AuditRow | None) -> Cell:
     if after is None or after.gap is None:
-        return Cell(DASH)
+        return Cell(DASH if data.has_reference else "no reference")
     return Cell(number(after.gap, after.unit, sign=True), bounds(after.gap_low, after.gap_high, after.unit, sign=True))
 
 
-def _floor(data: ReportData, key: Key, unit: str) -> Cell:
+def _floor(data: Measured, key: Key, unit: str) -> Cell:
     """How far retrained models are from each other: nothing can be asked to come closer."""
+    if key[0] in OF_METHOD:  # what retraining itself has stands beside it
+        return Cell(DASH)
     if len(data.rows_references) < 2:
         return Cell(DASH, reason="needs two references" if data.has_reference else "")
     rows = [row for row in data.rows_floor if (row.name, row.split) == key]
@@ -162,7 +134,7 @@ def _floor(data: ReportData, key: Key, unit: str) -> Cell:
     return Cell("\N{PLUS-MINUS SIGN}" + number(sum(found) / len(found), unit, sign=True).lstrip("+" + MINUS), spread)
 
 
-def _floor_of_references(data: ReportData, key: Key, unit: str) -> Cell:
+def _floor_of_references(data: Measured, key: Key, unit: str) -> Cell:
     if group_of(key) == "gap":  # the reference value of a distance is the distance between references
         known = [row.reference for row in data.rows_after if (row.name, row.split) == key]
         return Cell(number(known[0], unit)) if known and known[0] is not None else Cell(DASH)
@@ -170,7 +142,7 @@ def _floor_of_references(data: ReportData, key: Key, unit: str) -> Cell:
     return Cell(DASH) if spread is None else Cell("up to " + number(spread, unit, sign=True).lstrip("+"))
 
 
-def reference_spread(data: ReportData, key: Key) -> float | None:
+def reference_spread(data: Measured, key: Key) -> float | None:
     """The largest distance between two references in one measure; None with fewer than two."""
     values = [rows[key].value for rows in map(by_key, data.rows_references) if key in rows]
     known = [value for value in values if value is not None]
