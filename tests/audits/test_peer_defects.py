@@ -1,7 +1,8 @@
 """Defects that audits elsewhere have, one by one, and the tests that would fail if they were shared.
 
 - A method stops, or is chosen, by an attack on the pictures that are reported (DLFD; DELETE by test accuracy):
-  `conformance/test_methods` (reporting pictures steer nothing), `test_run` (tuning pictures touch no reported number).
+  `conformance/test_methods` (reporting pictures steer nothing), `test_run` (tuning pictures touch only the rows of one
+  model that name them). RMIA alone asks about them, as its population: `test_shadowattacks`.
 - One half is called the target of an attack, and a model below it good (DLFD, MUFAC's starting kit): below, and
   `evidence/test_verdict`.
 - NoMUS puts the untouched model above the retrained one (MUCAC): below; it never stands without the reference's.
@@ -9,8 +10,13 @@
   `functional/attacks/test_signals`.
 - "JS divergence" that is none (bad teaching, SSD): `test_zrf`.
 - Arguments of a KL divergence exchanged: `functional/attacks/test_klom`, `functional/test_distillation`.
-- Relearning trains the model that is audited (ERASURE): `test_relearn`.
+- Relearning trains the model that is audited (ERASURE): `test_relearn`, where a model that only hides what it knows is
+  trained as well, and found.
 - LiRA whose shadows were never unlearned: `test_shadows`, `test_shadowattacks` (what a method leaves is seen there).
+- A posterior that rounds to 1, so that the surest pictures tie (U-LiRA, LiRA offline): `functional/attacks/test_lira`,
+  `test_shadowattacks`.
+- Intervals that hold the shadow models fixed (KLoM, epsilon): `test_shadowattacks`,
+  `functional/attacks/test_jackknife`.
 - U-LiRA on right and wrong answers only (deepunlearn): `functional/attacks/test_lira`.
 - KLoM that loses the largest margin (EasyDUB), RMIA that leaves references of the population out (ml_privacy_meter), an
   epsilon on a grid that steps over the best cut: `functional/attacks/test_peers` and the tests of each attack.
@@ -18,7 +24,13 @@
 - Sides of unequal size, so that calling everybody a stranger wins: `functional/test_membership`,
   `functional/attacks/test_curves`, `test_population`.
 - A threshold judged on what it was chosen on: `functional/attacks/test_curves`.
-- Shadows reused across settings that do not fit (LeakPro): `test_shadows`.
+- Shadows reused across settings that do not fit (LeakPro): `test_shadows`; across sources: `app/test_shadows`.
+- Pictures clamped after they were normalised, so that a perturbation leaves the range of pixels (DLFD):
+  `methods/test_dlfd_perturb` (it stays in its box and in the range of pixels).
+- Transport on logits, or without a gradient to the perturbation, so that nothing moves (DLFD):
+  `methods/test_dlfd_perturb` (perturbed features are further away; without the transport term they are not).
+- A method that never updates a weight (SCRUB in EasyDUB): `conformance/test_methods` (weights change; a method that
+  changes nothing is caught), `methods/test_scrub` (it is what plain loops do).
 - "The MIA" without saying which, of whom, compared with what: below.
 - Copies on both sides of a split (MUFAC): `data/test_copies`, `data/test_requests`, `evidence/preflight`.
 """

@@ -175,8 +175,8 @@ def test_every_asked_number_is_there_on_every_split() -> None:
     assert keys >= {("js_divergence", "forget"), ("js_divergence", "reporting"), ("distance", "reporting")}
 
 
-def test_tuning_pictures_touch_no_number_that_is_reported() -> None:
-    """The planted fault: an attack against the pictures that steered the method."""
+def test_tuning_pictures_touch_only_the_rows_of_one_model_that_name_them() -> None:
+    """The planted fault: an attack against the pictures that steered the method. RMIA is not asked here."""
     after = dict(seen(1))
     tuning = after["tuning"]
     changed = audit(None, {**after, "tuning": replace(tuning, losses=tuning.losses + 3)}, [], draws=20).rows_after

@@ -12,12 +12,22 @@ from expunge.audits.observe import Observation, Seen
 from expunge.audits.population import roc_curves
 from expunge.audits.registry import AUDITS
 from expunge.audits.resampling import resampling
-from expunge.audits.shadowattacks import ShadowStudy, shadow_rows, shadow_scores
+from expunge.audits.shadowattacks import (
+    FEW,
+    METHOD,
+    THESE_MODELS,
+    ShadowStudy,
+    method_rows,
+    shadow_rows,
+    shadow_scores,
+)
 from expunge.audits.shadows import Shadows, log_odds
 from expunge.errors import DataError
 from expunge.functional.attacks.curves import auroc
 from expunge.functional.attacks.klom import klom
-from expunge.functional.attacks.lira import lira_offline, lira_online
+from expunge.functional.attacks.lira import Variance, lira_offline, lira_online, u_lira_ratio
+from expunge.functional.attacks.rmia import Population, rmia_offline, tuned_a
+from expunge.functional.stats import bootstrap_weights
 from expunge.types import SPLITS, AuditRow, LabelSpec
 
 SPEC = LabelSpec(("kind",), (("no", "yes"),))
@@ -94,6 +104,23 @@ def test_rows_are_the_pure_attacks_on_forget_against_reporting() -> None:
     assert found["lira_tpr_at_1pct_fpr"].value is None and "n = 60" in found["lira_tpr_at_1pct_fpr"].note
 
 
+def test_the_row_of_rmia_is_the_pure_attack_with_tuning_pictures_as_population() -> None:
+    """On probabilities, from the first shadow as the paired model; another population gives another number."""
+    known, after = halves(), model(21, trained_on="forget")
+    found = rows(shadow_rows(ShadowStudy(halves=known), None, after, [], draws=20).after)["rmia_auroc"].value
+    answers = 1 / (1 + np.exp(-known.scaled[:, :, 0].astype(float)))
+    odds = {s: after[s].logits[:, 1].astype(float) - after[s].logits[:, 0] for s in SPLITS}
+    target, tuning = (1 / (1 + np.exp(-v)) for v in (np.r_[odds["forget"], odds["reporting"]], odds["tuning"]))
+    pictures, others = answers[:, :120], answers[:, 120:]
+    paired = Population(others[0], others[1:])
+    a = tuned_a(pictures[0], known.inside[0, :120], pictures[1:], known.inside[1:, :120], paired)
+    score = rmia_offline(target, pictures, known.inside[:, :120], Population(tuning, others), a=a)
+    assert found == pytest.approx(auroc(score[:60], score[60:]), abs=1e-8)
+    steered = {**after, "tuning": seen("tuning", odds["tuning"] + 3 * (np.arange(40) < 20))}
+    moved = rows(shadow_rows(ShadowStudy(halves=known), None, steered, [], draws=20).after)
+    assert moved["rmia_auroc"].value != pytest.approx(found, abs=1e-3)
+
+
 def test_lira_finds_the_one_person_who_is_remembered_though_their_pictures_are_hard() -> None:
     """By loss they stay below most non-members: what a picture gained is small beside how hard it is."""
     mine, everywhere = np.arange(60) // 3 == 7, model(24)
@@ -163,6 +190,90 @@ def test_the_method_stands_beside_retraining_with_as_many_models() -> None:
     assert found["klom"].value == pytest.approx(expected.value.mean(), abs=1e-6)
     assert found["klom"].reference == pytest.approx(expected.floor.mean(), abs=1e-6)
     assert expected.floor.mean() > 1
+
+
+def test_u_lira_tells_models_apart_that_its_probability_does_not() -> None:
+    """Unlearned and retrained shadows so far apart that every probability is 1: the ranks are of the ratio."""
+    unlearned, retrained = shadows(MODELS, 5, gain=60), shadows(2 * MODELS, 6)
+    hard = hardness()["forget"]
+    drawn = np.random.default_rng(8).normal(0, 0.2, (2, 60))
+    more, less = ({**model(21), "forget": seen("forget", hard + gain + drawn[i])} for i, gain in enumerate((50, 45)))
+    found = rows(shadow_rows(ShadowStudy(unlearned=unlearned, retrained=retrained), None, more, [less], draws=20).after)
+    assert found["u_lira"].value == found["u_lira"].reference == 1
+    sides = [s.scaled_confidence[:, :60] for s in (unlearned, retrained)]
+    first, second = (u_lira_ratio(one["forget"].logits[:, 1], *sides, variance="fixed") for one in (more, less))
+    assert found["u_lira_auroc"].value == pytest.approx(auroc(first, second), abs=1e-8)
+    assert auroc(first, second) > 0.6
+
+
+def test_with_enough_shadows_a_side_each_picture_has_its_own_variance() -> None:
+    """As many as the thorough tier unlearns; its halves are half as many a side."""
+    drawn = np.random.default_rng(9)
+    apart = Shadows(
+        np.array([f"forget-{i}" for i in range(60)]),
+        (hardness()["forget"] + drawn.normal(0, np.linspace(0.1, 4, 60), (FEW, 60)))[:, :, None].astype(np.float32),
+        np.zeros((FEW, 60), bool),
+        np.ones(FEW),
+    )
+    retrained = shadows(2 * FEW, 6)
+    found = rows(shadow_rows(ShadowStudy(None, apart, retrained), None, model(21), [model(22)], draws=5).after)
+    sides = [s.scaled_confidence[:, :60] for s in (apart, retrained)]
+    variances: tuple[Variance, ...] = ("per-example", "fixed")
+    values = {
+        v: auroc(*(u_lira_ratio(model(i)["forget"].logits[:, 1], *sides, variance=v) for i in (21, 22)))
+        for v in variances
+    }
+    assert found["u_lira_auroc"].value == pytest.approx(values["per-example"], abs=1e-8)
+    assert values["per-example"] != pytest.approx(values["fixed"], abs=1e-3)
+
+
+def alike(models: int, pictures: int, common: float, *, seed: tuple[int, int]) -> Shadows:
+    """Models of one kind; each is surer, or less sure, of all pictures by its own luck."""
+    drawn, asked = np.random.default_rng(seed), seen("forget", np.zeros(pictures))
+    hard = np.random.default_rng(seed[0]).normal(0, 2, pictures)
+    odds = hard + drawn.normal(0, common, (models, 1)) + drawn.normal(0, 0.6, (models, pictures))
+    return Shadows(asked.ids, odds[:, :, None].astype(np.float32), np.zeros(odds.shape, bool), np.ones(models))
+
+
+@pytest.mark.parametrize(
+    ("common", "name", "trials"),
+    [(0.0, "klom", 80), (0.6, "klom", 200), (1.2, "klom", 80), (0.6, "epsilon_quality", 12)],
+)
+def test_intervals_of_a_method_know_that_other_models_would_differ(
+    common: float, name: str, trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was unlearned badly: both groups differ by luck, some of it the same for all pictures of a model.
+
+    The planted fault is an interval over people alone, which then excludes 0 several times too often.
+    """
+    ((key, measure),) = [one for one in METHOD if one[0].name == name]
+    monkeypatch.setattr("expunge.audits.shadowattacks.METHOD", ((key, measure),))
+    pictures, models = (60, 8) if name == "epsilon_quality" else (90, 32)
+    excluded, widths = np.zeros(2), np.zeros(2)
+    for trial in range(trials):
+        asked = seen("forget", np.zeros(pictures))
+        sides = [alike(count, pictures, common, seed=(trial, i)) for i, count in enumerate((models, 2 * models))]
+        weights = bootstrap_weights(asked.subjects, pictures, draws=200, seed=trial)
+        row = rows(method_rows(*sides, asked, dict.fromkeys(SPLITS, weights), seed=trial))[name]
+        assert row.gap_low is not None and row.gap_high is not None
+        ours, theirs = (side.scaled_confidence for side in sides)
+        found = measure(ours, theirs[:models], theirs[models:])
+        low, high = np.percentile(weights[1:] @ (found.value - found.floor) / weights[1:].sum(1), [2.5, 97.5])
+        excluded += [not row.gap_low <= 0 <= row.gap_high, not low <= 0 <= high]
+        widths += [row.gap_high - row.gap_low, high - low]
+    with_models, people_alone = excluded / trials
+    if name == "klom":  # twelve trials say little of a rate
+        assert with_models <= 0.1
+        assert people_alone > 0.15 or common == 0
+    assert widths[0] > (1.3 if common else 1.0) * widths[1]
+
+
+def test_an_interval_over_people_alone_is_said_where_models_are_few() -> None:
+    found = [
+        rows(shadow_rows(ShadowStudy(None, shadows(n, 5), shadows(2 * n, 6)), None, model(21), [], draws=20).after)
+        for n in (3, 4)
+    ]
+    assert [one["klom"].note for one in found] == [THESE_MODELS, ""]
 
 
 def test_too_few_shadows_are_said_and_give_no_number() -> None:

@@ -59,6 +59,16 @@ def test_tpr_at_a_low_fpr_agrees_with_counting() -> None:
     assert found[0] == pytest.approx(expected)
 
 
+def test_everybody_is_called_a_member_where_every_false_positive_is_allowed() -> None:
+    """A member below all non-members counts too; where no non-member was drawn there is no rate to hold."""
+    members, others = np.array([-5.0, 1.0, 2.0]), np.array([0.0, 1.5])
+    one = np.ones((1, 3))
+    for fpr, expected in ((1.0, 1.0), (0.99, 2 / 3), (0.5, 2 / 3), (0.0, 1 / 3)):
+        assert weighted_tpr(members, others, one, np.ones((1, 2)), fpr=fpr)[0] == pytest.approx(expected), fpr
+    drawn = weighted_tpr(members, others, np.ones((3, 3)), np.array([[0.0, 3.0], [3.0, 0.0], [0.0, 0.0]]), fpr=1.0)
+    assert drawn[:2].tolist() == [1, 1] and np.isnan(drawn[2])
+
+
 def test_weights_repeat_the_sample_first_and_draw_whole_subjects() -> None:
     subjects = np.array(["a", "a", "b", "c", "c", "c"])
     weights = bootstrap_weights(subjects, 6, draws=50, seed=0)

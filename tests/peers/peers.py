@@ -24,7 +24,7 @@ Arrays = Mapping[str, Array]
 
 def answers(inputs: Mapping[str, Arrays]) -> dict[str, Array]:
     """Every peer's answers to the inputs of its group."""
-    groups = (_confidence, _lira, _rmia, _klom, _epsilon, _art)
+    groups = (_confidence, _lira, _rmia, _klom, _epsilon, _art, _machine)
     return {name: np.asarray(v) for group in groups for name, v in group(inputs[group.__name__[1:]]).items()}
 
 
@@ -130,10 +130,19 @@ def _art(given: Arrays) -> dict[str, Array]:
     ours, theirs = given["members"], given["others"]
     return {
         "art.gap": gap,
-        "art.svc": _held_out(ours, theirs, 5, _machine("svm", "standard")),
-        "art.regression": _held_out(ours[:, :1], theirs[:, :1], 5, _machine("lr", None)),
-        "art.threshold": _held_out(given["member_steps"][:, None], given["other_steps"][:, None], 2, _distance),
+        "art.regression": _held_out(ours[:, :1], theirs[:, :1], 5, _regression),
     }
+
+
+def _machine(given: Arrays) -> dict[str, Array]:
+    """How much like a member each picture is to a machine that was fitted on the other folds."""
+    signals, fold, member = given["signals"], given["fold"], given["member"] == 1
+    found = np.empty(len(signals))
+    for number in np.unique(fold):
+        held = fold == number
+        machine = _fitted("svm", "standard", signals[~held & member], signals[~held & ~member])
+        found[held] = machine.attack_model.decision_function(machine.scaler.transform(signals[held]))
+    return {"art.svc": found}
 
 
 Attack = Callable[[Array, Array, Array], Array]
@@ -150,39 +159,17 @@ def _held_out(members: Array, others: Array, folds: int, attack: Attack) -> Arra
     return right
 
 
-def _machine(kind: str, scaler: str | None) -> Attack:
-    """The peer's fitted machine, asked for a side; its `infer` asks for a calibrated probability, another rule."""
+def _regression(members: Array, others: Array, held_out: Array) -> Array:
+    """A side for each picture; the peer's own `infer` asks for a calibrated probability, which is another rule."""
+    return np.asarray(_fitted("lr", None, members, others).attack_model.predict(held_out.astype(np.float32)))
+
+
+def _fitted(kind: str, scaler: str | None, members: Array, others: Array) -> Any:
+    """The peer's attack of this kind, fitted."""
     from art.attacks.inference.membership_inference import MembershipInferenceBlackBox
     from art.estimators.classification import BlackBoxClassifier
 
-    def attack(members: Array, others: Array, held_out: Array) -> Array:
-        itself = BlackBoxClassifier(lambda x: x, members.shape[1:], 2)
-        machine = MembershipInferenceBlackBox(itself, attack_model_type=kind, scaler_type=scaler)
-        machine.fit(pred=members, test_pred=others)
-        inputs = held_out.astype(np.float32)
-        return np.asarray(machine.attack_model.predict(machine.scaler.transform(inputs) if scaler else inputs))
-
-    return attack
-
-
-def _distance(members: Array, others: Array, held_out: Array) -> Array:
-    """The attack by distance from the decision boundary, with the scores in the place of the distances."""
-    from art.attacks.evasion import hop_skip_jump
-    from art.attacks.inference.membership_inference import LabelOnlyDecisionBoundary
-    from art.estimators.classification import BlackBoxClassifier
-
-    class Doubled:
-        def __init__(self, **how: object) -> None: ...
-
-        def generate(self, x: Array, y: Array) -> Array:
-            return 2 * x
-
-    always_right = BlackBoxClassifier(lambda x: np.tile([1.0, 0.0], (len(x), 1)), members.shape[1:], 2)
-    before, hop_skip_jump.HopSkipJump = hop_skip_jump.HopSkipJump, Doubled
-    try:
-        machine = LabelOnlyDecisionBoundary(always_right)
-        label = [np.zeros(len(x), dtype=int) for x in (members, others, held_out)]
-        machine.calibrate_distance_threshold(members, label[0], others, label[1])
-        return np.asarray(machine.infer(held_out, label[2]))
-    finally:
-        hop_skip_jump.HopSkipJump = before
+    itself = BlackBoxClassifier(lambda x: x, members.shape[1:], 2)
+    machine = MembershipInferenceBlackBox(itself, attack_model_type=kind, scaler_type=scaler)
+    machine.fit(pred=members, test_pred=others)
+    return machine

@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
+from expunge.audits.resampling import owners_of
+from expunge.functional.attacks.signals import membership_scores
+from expunge.functional.probes import folds
+from tests.peers.inputs import asked_about
 from tests.peers.peers import answers
 
 FILE = Path(__file__).parents[1] / "functional" / "attacks" / "peers.json"
@@ -51,12 +55,22 @@ def drawn() -> dict[str, dict[str, np.ndarray]]:
             "labels": labels,
             "members": RNG.normal([1, 0], [1, 2], (50, 2)).round(3),
             "others": RNG.normal([0, 0], [1, 0.7], (50, 2)).round(3),
-            # whole numbers to 100, since that peer tries hundredths of the largest distance; in so many copies that
-            # every half of them has one best threshold, between 50 and 51
-            "member_steps": np.repeat(np.r_[41.0:97.0, 100.0], [2] * 10 + [10] * 10 + [5] * 37),
-            "other_steps": np.repeat(np.r_[1.0:51.0], [2] * 30 + [12] * 20),
         },
+        "machine": machine(),
     }
+
+
+def machine() -> dict[str, np.ndarray]:
+    """Answers to a hundred pictures, what the audit makes of them, and how it divides them."""
+    labels = RNG.integers(0, 4, 100)
+    member = np.arange(100) < 50
+    logits = (RNG.normal(0, 1, (100, 4)) + np.eye(4)[labels] * np.where(member, 2.5, 1.0)[:, None]).round(3)
+    seen = asked_about(logits, labels)
+    sides = [membership_scores(seen[s].logits, seen[s].labels, sizes=(4,)) for s in ("forget", "reporting")]
+    signals = np.concatenate([np.stack(list(side.values()), axis=1) for side in sides])
+    owners = np.concatenate([owners_of(seen[s]) for s in ("forget", "reporting")])
+    fold = folds(member, owners, seed=0)
+    return {"logits": logits, "labels": labels, "member": member * 1, "signals": signals, "fold": fold}
 
 
 def written(values: np.ndarray) -> list[object]:

@@ -27,7 +27,7 @@ from expunge.app.desk import Desk, ProgressReport, duration
 from expunge.app.measure import plain
 from expunge.app.references import Retraining, repeatable, retrained
 from expunge.app.user import UserTrain
-from expunge.app.versions import EXPUNGE
+from expunge.app.versions import EXPUNGE, installed, source_hash
 from expunge.audits.shadowcache import Shadow, ShadowCache
 from expunge.audits.shadows import Make, ShadowPlan, Shadows, Training, Unlearning, collect
 from expunge.engine.jobs import Tell, Workers
@@ -41,8 +41,24 @@ from expunge.models.artefact import ModelArtefact
 from expunge.models.classifier import PixelClassifier
 from expunge.types import ErasureTask, PictureSet, SteeringTask, TrainRecipe
 
-# what layers of these compute is told by their names and our version
+# what layers of these compute is told by their names and versions, of our own by its sources
 LIBRARIES = ("torch", "torchvision", "timm", "transformers", "expunge")
+VERSIONED = ("torch", "torchvision", "timm", "transformers", "numpy")
+# what decides a training and what is asked of the model; the methods besides, where something is unlearned
+TRAINING = (
+    "data",
+    "engine",
+    "functional",
+    "models",
+    "types.py",
+    "audits/halves.py",
+    "audits/shadows.py",
+    "app/references.py",
+    "app/shadows.py",
+    "app/user.py",
+    "methods/phases.py",
+)
+UNLEARNING = ("methods",)
 COMPUTED = ("precision", "channels_last", "accumulate")  # settings that change a result; threads and device do not
 
 
@@ -95,6 +111,7 @@ def shadow_unlearning(retraining: Retraining, method: Method, config: Any, task:
     settings = retraining.settings
     told = {
         **_told(retraining),
+        "sources of methods": source_hash(*UNLEARNING),
         "method": method.name,
         "config": plain(asdict(config)),
         # what methods are told of the original's training, and the features that they see, whoever trains
@@ -113,7 +130,7 @@ def shadow_statistics(
     workers: Workers,
     desk: Desk,
     weights: bool = False,
-    later: float = 0.0,
+    later: Sequence[Later] = (),
 ) -> Shadows:
     """The statistics of the first `count` shadows of a plan, of which only what is missing is trained.
 
@@ -122,7 +139,7 @@ def shadow_statistics(
     Args:
         plan: what shadows. count: how many in all.
         cache: folder of finished shadows. workers: who trains them. desk: who listens. weights: keep these too.
-        later: shadows of other plans that come afterwards and belong to the price, in as many of this plan.
+        later: what comes afterwards and belongs to the price.
 
     Raises:
         Unavailable: some failed, or were not wanted at that price; what was finished is kept.
@@ -131,6 +148,27 @@ def shadow_statistics(
     """
     desk.stage("shadow models")
     return collect(plan, count, ShadowCache(cache), run=_Launched(workers, desk, later), weights=weights)
+
+
+@dataclass(frozen=True)
+class Later:
+    """What an audit takes beside the shadows of one plan.
+
+    Args:
+        what: it is, in words.
+        shadows: how long it takes, in shadows of that plan; None where nobody can say.
+        shared: whether the workers share it; else it is done here, one after the other.
+    """
+
+    what: str
+    shadows: float | None
+    shared: bool = True
+
+    def price(self, seconds: float, at_once: int) -> str:
+        """A clause of the price, where one shadow of the plan takes `seconds`."""
+        if self.shadows is None:
+            return f"{self.what}: nobody can say how long"
+        return f"{self.what}: about {duration(seconds * self.shadows / (at_once if self.shared else 1))}"
 
 
 @dataclass(frozen=True)
@@ -149,7 +187,7 @@ class _Launched:
 
     workers: Workers
     desk: Desk
-    later: float
+    later: Sequence[Later]
 
     def __call__(self, make: Make, indices: Sequence[int]) -> Iterable[tuple[int, Shadow]]:
         began, trained, asked = time.monotonic(), 0, False
@@ -163,7 +201,7 @@ class _Launched:
             spent, left = time.monotonic() - began, len(jobs) - count
             rest = self._rest(ended.seconds, left)
             self.desk.progress(ProgressReport("trained", count, len(jobs), trained / spent, rest, {}))
-            if (left or self.later) and not asked:
+            if (left or any(one.shared for one in self.later)) and not asked:
                 self._ask(ended.seconds, left, rest)
                 asked = True
 
@@ -174,9 +212,7 @@ class _Launched:
     def _ask(self, seconds: float, left: int, rest: float) -> None:
         at_once = self.workers.at_once
         price = f"one shadow model takes {duration(seconds)}; {left} more, {at_once} at a time: about {duration(rest)}"
-        if self.later:
-            price += f"; then others for about {duration(seconds * self.later / at_once)}"
-        self.desk.say(price)
+        self.desk.say("; ".join([price, *(f"then {one.price(seconds, at_once)}" for one in self.later)]))
         if not self.desk.confirm("Train them?"):
             raise Unavailable("shadows: unavailable: not wanted at that price; what was finished is kept")
 
@@ -185,6 +221,8 @@ def _told(retraining: Retraining) -> dict[str, Any]:
     """Everything that decides what a training gives, but for pictures and seed."""
     return {
         "expunge": EXPUNGE,
+        "sources": source_hash(*TRAINING),
+        "versions": {name: installed(name) for name in VERSIONED},
         "architecture": _architecture(retraining.artefact),
         "recipe": _seedless(repeatable(retraining.recipe, "shadows")) if retraining.function is None else None,
         "function": _function(retraining.function) if retraining.function is not None else None,

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from expunge.app.deeper import RELEARNED
 from expunge.app.desk import Both, Desk, Silent
 from expunge.app.references import Retraining
-from expunge.app.shadows import shadow_statistics, shadow_training, shadow_unlearning
+from expunge.app.shadows import Later, shadow_statistics, shadow_training, shadow_unlearning
+from expunge.audits.gradients import MOST
 from expunge.audits.halves import joined
+from expunge.audits.relearn import ROUNDS, STEPS
 from expunge.audits.shadowattacks import ShadowStudy
 from expunge.audits.shadowcache import ShadowCache
 from expunge.audits.shadows import ShadowPlan, Shadows
 from expunge.engine.jobs import Kind, Workers
-from expunge.errors import InputError, Unavailable
+from expunge.errors import InputError, MethodError, Unavailable
+from expunge.methods.cost import Sizes
 from expunge.methods.registry import Method
 from expunge.types import ErasureTask
 
@@ -27,6 +31,7 @@ MEMBERSHIP = "LiRA (online and offline) and RMIA"
 METHOD = "U-LiRA, KLoM and the epsilon score of the method"
 PROBES = "gradients of all weights, relearning, feature residue and correlation collapse"
 NEEDED = {MEMBERSHIP: ("halves",), METHOD: ("unlearned", "retrained")}
+MORE = {"unlearned": "that learn the forget set", "retrained": "that are retrained without it"}
 NO_METHOD = f"{METHOD}: unavailable: nobody said which method made the model (--run, or --method)"
 
 
@@ -37,7 +42,8 @@ class Tier:
     Args:
         name: of it.
         halves: shadows on random halves of the pictures.
-        unlearned: shadows that learned and unlearned the forget set; twice as many never see it.
+        unlearned: shadows that learned and unlearned the forget set; twice as many are retrained without it, and no
+            method is applied to these.
         probes: whether copies of the models are trained further, and features looked into.
         takes: how long, in words.
     """
@@ -50,13 +56,20 @@ class Tier:
 
     @property
     def retrained(self) -> int:
-        """Shadows that never see the forget set: as many as unlearned ones, and as many again as their floor."""
+        """Shadows retrained without the forget set: as many as unlearned ones, and as many again as their floor."""
         return 2 * self.unlearned
 
     @property
     def shadows(self) -> int:
         """All of them."""
         return self.halves + self.unlearned + self.retrained
+
+    @property
+    def made_of(self) -> str:
+        """How many shadows, and which attack gets how many of them."""
+        if not self.unlearned:
+            return str(self.shadows)
+        return f"{self.shadows}: {self.halves} for LiRA and RMIA, {self.unlearned + self.retrained} for the method"
 
     @property
     def contents(self) -> tuple[str, ...]:
@@ -69,12 +82,13 @@ class Tier:
         return (*([MEMBERSHIP] if self.halves else []), *([METHOD] if self.unlearned else []))
 
 
+LONG = "32 trainings on half of the pictures, 96 on all, 32 unlearnings, and the probes"
 TIERS: Mapping[str, Tier] = {
     tier.name: tier
     for tier in (
         Tier("quick", 0, 0, probes=False, takes="seconds"),
-        Tier("standard", 16, 0, probes=True, takes="about 8 trainings of the original"),
-        Tier("thorough", 32, 32, probes=True, takes="about 112 trainings of the original, and 32 unlearnings"),
+        Tier("standard", 16, 0, probes=True, takes="16 trainings on half of the pictures, and the probes"),
+        Tier("thorough", 32, 32, probes=True, takes=LONG),
     )
 }
 
@@ -102,7 +116,7 @@ def tier_table() -> str:
     """What each tier contains, as a table in Markdown."""
     lines = ["| `--tier` | shadow models | takes | measures |", "|---|---|---|---|"]
     for tier in TIERS.values():
-        lines.append(f"| `{tier.name}` | {tier.shadows} | {tier.takes} | {'; '.join(tier.contents)} |")
+        lines.append(f"| `{tier.name}` | {tier.made_of} | {tier.takes} | {'; '.join(tier.contents)} |")
     return "\n".join(lines)
 
 
@@ -145,8 +159,7 @@ def shadow_study(shadowing: Shadowing, desk: Desk) -> tuple[ShadowStudy, tuple[s
         return ShadowStudy(), (f"{'; '.join(tier.attacks)}: {error}",)
     notes = [] if shadowing.unlearning is not None or not tier.unlearned else [NO_METHOD]
     asked, made = _AskedOnce(desk), dict[str, Shadows]()
-    for number, (name, (plan, count)) in enumerate(plans.items()):
-        later = sum(_cost(*other, shadowing.cache) for other in list(plans.values())[number + 1 :])
+    for name, (plan, count) in plans.items():
         try:
             made[name] = shadow_statistics(
                 plan,
@@ -154,7 +167,7 @@ def shadow_study(shadowing: Shadowing, desk: Desk) -> tuple[ShadowStudy, tuple[s
                 cache=shadowing.cache,
                 workers=shadowing.workers,
                 desk=asked,
-                later=later / _pictures(plan),
+                later=_later(shadowing, plans, name),
             )
         except Unavailable as error:
             lost = [attack for attack, kinds in NEEDED.items() if any(k in plans and k not in made for k in kinds)]
@@ -186,16 +199,63 @@ def _plans(shadowing: Shadowing) -> dict[str, tuple[ShadowPlan, int]]:
     return plans
 
 
-def _cost(plan: ShadowPlan, count: int, cache: Path) -> float:
-    """What is missing of a plan, in pictures to train on."""
+def _later(shadowing: Shadowing, plans: Mapping[str, tuple[ShadowPlan, int]], name: str) -> list[Later]:
+    """What comes after the shadows of plan `name`, in as many of these: other shadows, unlearnings, and the probes."""
+    unlearning, epochs = _unlearning(shadowing), _epochs(shadowing.retraining)
+    here, _ = plans[name]
+    one = _pictures(here) + (unlearning or 0.0 if here.unlearning else 0.0)
+    found = []
+    for other in list(plans)[list(plans).index(name) + 1 :]:
+        plan, count = plans[other]
+        if missing := _missing(plan, count, shadowing.cache):
+            found.append(Later(f"{missing} {MORE[other]}", missing * _pictures(plan) / one))
+            if plan.unlearning:
+                found.append(
+                    Later(f"{missing} unlearnings", None if unlearning is None else missing * unlearning / one)
+                )
+    if shadowing.tier.probes:
+        shown = None if epochs is None else _probed(shadowing.task) / epochs / one
+        found.append(Later("the probes, in any case, for each model that is looked at", shown, shared=False))
+    return found
+
+
+def _missing(plan: ShadowPlan, count: int, cache: Path) -> int:
+    """Shadows of a plan that are not finished."""
     shelf = ShadowCache(cache)
-    return _pictures(plan) * sum(not shelf.has(plan.ingredients(index)) for index in range(count))
+    return sum(not shelf.has(plan.ingredients(index)) for index in range(count))
 
 
 def _pictures(plan: ShadowPlan) -> float:
-    """That one shadow is trained on."""
+    """That one shadow is trained on, each as often as the recipe says."""
     share = 0.5 if plan.share == "half" else 1.0
     return share * len(plan.population) + (len(plan.unlearning.forget) if plan.unlearning else 0)
+
+
+def _epochs(retraining: Retraining) -> float | None:
+    """How often a training shows every picture; None where the training is the user's own."""
+    return retraining.recipe.epochs if retraining.recipe is not None and retraining.function is None else None
+
+
+def _unlearning(shadowing: Shadowing) -> float | None:
+    """What one unlearning takes at most, in pictures of a training by the recipe; None where nobody can say."""
+    if shadowing.unlearning is None:
+        return None
+    (method, config), task, epochs = shadowing.unlearning, shadowing.task, _epochs(shadowing.retraining)
+    if method.name == "retrain":
+        return float(len(task.retain))
+    if epochs is None:
+        return None
+    sizes = Sizes(len(task.retain), len(task.forget), len(task.tuning), shadowing.retraining.recipe)
+    try:
+        return method.cost(config, sizes).epochs(sizes.retain) * sizes.retain / epochs
+    except (Unavailable, MethodError):
+        return None
+
+
+def _probed(task: ErasureTask) -> float:
+    """Pictures that the probes train one model on: relearning, and one gradient a picture; looks come on top."""
+    batches = [min(RELEARNED.batch_size, count) for count in (len(task.retain), len(task.forget) / 2)]
+    return ROUNDS * STEPS * sum(batches) + sum(min(MOST, len(part)) for part in (task.forget, task.reporting))
 
 
 class _AskedOnce(Both):

@@ -12,9 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from expunge.audits.attackcards import ATTACKS
 from expunge.audits.observe import Observation, Seen
@@ -24,7 +21,7 @@ from expunge.errors import Unavailable
 from expunge.functional.attacks.curves import tpr_at_fpr, why_no_tpr
 from expunge.functional.attacks.geometry import centre_distance, gradient_norm
 from expunge.functional.attacks.signals import membership_scores
-from expunge.functional.probes import held_out_scores
+from expunge.functional.probes import held_out_scores, support_vectors
 from expunge.functional.stats import mean_of, weighted_auroc, weighted_tpr
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -206,9 +203,7 @@ def _machine(sides: Sequence[Seen]) -> Scores:
     owners = np.concatenate([owners_of(s)[i] for s, i in zip(sides, at, strict=True)])
     side = np.arange(len(inputs)) < len(at[0])
     try:
-        scores = held_out_scores(
-            make_pipeline(StandardScaler(), SVC(class_weight="balanced")), inputs, side, owners, seed=0
-        )
+        scores = held_out_scores(support_vectors(), inputs, side, owners, seed=0)
     except Unavailable as error:
         return Scores(forget, reporting, None, None, at, str(error))
     note = SAME_PEOPLE if forget.subjects is None or reporting.subjects is None else ""

@@ -1,7 +1,8 @@
 """Attacks that compare a model with shadow models, and how far an unlearning method lies from retraining.
 
 Shadows' statistics, observations and weights flow in; estimates with paired draws, and rows made of them, flow out.
-Every model is attacked alike: what an attack finds in a retrained reference is the target, not one half.
+Every model is attacked alike: what an attack finds in a retrained reference is the target, not one half. A picture is
+asked about once, as it is, without augmented copies; its log odds, or its probability, is the mean over attributes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from expunge.audits.observe import Observation, Seen
 from expunge.audits.population import Scores, ranked
@@ -20,20 +22,27 @@ from expunge.audits.rows import RowsBeside, row_of, rows_beside
 from expunge.audits.shadows import Shadows, log_odds
 from expunge.audits.statistics import EVEN, Estimate, Estimates, Key, within
 from expunge.errors import DataError, Unavailable
-from expunge.functional.attacks.epsilon import epsilons, points
+from expunge.functional.attacks.epsilon import forgetting_quality
 from expunge.functional.attacks.floor import BesideFloor
+from expunge.functional.attacks.jackknife import FEWEST, left_out, luck
 from expunge.functional.attacks.klom import klom
-from expunge.functional.attacks.lira import Variance, lira_offline, lira_online, u_lira
+from expunge.functional.attacks.lira import Variance, lira_offline, lira_online, u_lira_ratio
 from expunge.functional.attacks.rmia import Population, rmia_offline, tuned_a
+from expunge.functional.seeding import derive_seed
 from expunge.functional.stats import mean_of, weighted_auroc, weighted_mean
 from expunge.types import AuditRow, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
-FEW = 64  # shadows; with fewer a picture's own variance is estimated worse than one that all pictures share
+# shadows a side; whether a picture's own variance is the better one with fewer depends on how much is memorised: not of
+# models that hardly memorise, and after unlearning little is left
+FEW = 32
 FORGET: Split = "forget"
 RMIA = "rmia"
 U_LIRA, U_LIRA_AUROC = Key("u_lira", FORGET), Key("u_lira_auroc", FORGET)
 KLOM, EPSILON = Key("klom", FORGET), Key("epsilon_quality", FORGET)
+Measure = Callable[[Array, Array, Array], BesideFloor]
+METHOD: tuple[tuple[Key, Measure], ...] = ((KLOM, klom), (EPSILON, forgetting_quality))
+THESE_MODELS = "interval over people alone: too few models to say how others would have turned out"
 
 
 @dataclass(frozen=True)
@@ -42,9 +51,11 @@ class ShadowStudy:
 
     Args:
         halves: trained on random halves of retain, forget and reporting pictures, asked about forget, reporting and
-            tuning pictures: LiRA and RMIA. Tuning pictures are RMIA's population, which no shadow is trained on.
+            tuning pictures: LiRA and RMIA. Tuning pictures are RMIA's population, which no shadow is trained on; the
+            audited model's method may have been steered by them.
         unlearned: trained with the forget set, which was then unlearned; asked about it.
-        retrained: never trained on the forget set; twice as many, the second half being the floor of the first.
+        retrained: never trained on the forget set, and without the method; twice as many, the second half being the
+            floor of the first.
     """
 
     halves: Shadows | None = None
@@ -75,8 +86,8 @@ def shadow_rows(
     def measure(observation: Observation) -> Estimates:
         found = membership(observation, study.halves, weights) if study.halves is not None else {}
         if study.unlearned is not None and study.retrained is not None:
-            scores = _unlearning_scores(observation[FORGET], study.unlearned, study.retrained)
-            found[U_LIRA] = within(weighted_mean(scores, weights[FORGET]), observation[FORGET])
+            ratios = _unlearning_ratios(observation[FORGET], study.unlearned, study.retrained)
+            found[U_LIRA] = within(weighted_mean(expit(ratios), weights[FORGET]), observation[FORGET])
         return found
 
     rows = rows_beside(
@@ -90,7 +101,7 @@ def shadow_rows(
         before=rows.before + (() if before is None else told_apart(before, references)),
         after=rows.after
         + told_apart(after, references)
-        + method_rows(study.unlearned, study.retrained, after[FORGET], weights),
+        + method_rows(study.unlearned, study.retrained, after[FORGET], weights, seed=seed),
         references=tuple(
             made + told_apart(each, rest) for made, each, rest in zip(rows.references, references, others, strict=True)
         ),
@@ -122,12 +133,17 @@ def shadow_scores(observation: Observation, shadows: Shadows) -> dict[str, Score
     return found
 
 
-def method_rows(unlearned: Shadows, retrained: Shadows, forget: Seen, weights: Weights) -> tuple[AuditRow, ...]:
+def method_rows(
+    unlearned: Shadows, retrained: Shadows, forget: Seen, weights: Weights, *, seed: int = 0
+) -> tuple[AuditRow, ...]:
     """KLoM and forgetting quality of the method, beside what retraining itself has with as many models a side.
+
+    Both are of forget pictures alone. Their intervals are over people, and over models from four a side on: by a
+    bootstrap over the former and a jackknife over the latter.
 
     Args:
         unlearned: N shadows. retrained: 2N of them.
-        forget: the pictures. weights: of these.
+        forget: the pictures. weights: of these. seed: of the draws of models.
 
     Raises:
         DataError: the shadows were not asked about these pictures.
@@ -136,21 +152,35 @@ def method_rows(unlearned: Shadows, retrained: Shadows, forget: Seen, weights: W
     models = len(ours)
     first, second = all_retrained[:models], all_retrained[models : 2 * models]
     rows = []
-    for key, measure in ((KLOM, klom), (EPSILON, _qualities)):
+    for key, measure in METHOD:
         try:
             found = measure(ours, first, second)
         except Unavailable as error:
             rows.append(row_of(key, within(None, forget, str(error)), []))
             continue
-        value, floor = (within(weighted_mean(v, weights[FORGET]), forget) for v in (found.value, found.floor))
-        rows.append(row_of(key, value, [floor]))
+        value, floor = (weighted_mean(v, weights[FORGET]) for v in (found.value, found.floor))
+        if models >= FEWEST:
+            add, add_floor = _luck(measure, (ours, first, second), weights[FORGET], derive_seed(seed, "models"))
+            value, floor = value + add, floor + add_floor
+        note = "" if models >= FEWEST else THESE_MODELS
+        rows.append(row_of(key, within(value, forget, note), [within(floor, forget)]))
     return tuple(rows)
 
 
-def _qualities(unlearned: Array, retrained: Array, again: Array) -> BesideFloor:
-    """Points of each picture in the challenge's forgetting quality, which is their mean."""
-    value, floor = (points(epsilons(side, retrained), len(unlearned)) for side in (unlearned, again))
-    return BesideFloor(value, floor, len(unlearned))
+def _luck(measure: Measure, groups: tuple[Array, ...], weights: Array, seed: int) -> tuple[Array, Array]:
+    """What other models would have added to a value and to its floor, so that the gap between them has its own share.
+
+    Raises:
+        ValueError: there are fewer than four models.
+    """
+
+    def both(*fewer: Array) -> Array:
+        found = measure(*fewer)
+        return np.stack([found.value, found.value - found.floor], axis=-1)
+
+    without = left_out(both, *groups)
+    value, gap = (luck(without[..., i], len(groups[0]), weights, seed=seed) for i in range(2))
+    return value, value - gap
 
 
 def _told_apart(
@@ -161,20 +191,21 @@ def _told_apart(
     retrained: Shadows,
     weights: Weights,
 ) -> tuple[AuditRow, ...]:
-    """AUROC of U-LiRA's scores, forget pictures under this model against the same under references; .5 if alike."""
+    """AUROC of U-LiRA's ratios, forget pictures under this model against the same under references; .5 if alike."""
     if not references:
         return ()
     forget = observation[FORGET]
-    ours, *theirs = (_unlearning_scores(o[FORGET], unlearned, retrained) for o in (observation, *references))
+    ours, *theirs = (_unlearning_ratios(o[FORGET], unlearned, retrained) for o in (observation, *references))
     drawn = weights[FORGET]
     values = mean_of([weighted_auroc(ours, other, drawn, drawn) for other in theirs])
     even = Estimate(np.full_like(values, EVEN), len(forget.ids), None)
     return (row_of(U_LIRA_AUROC, within(values, forget), [even]),)
 
 
-def _unlearning_scores(forget: Seen, unlearned: Shadows, retrained: Shadows) -> Array:
+def _unlearning_ratios(forget: Seen, unlearned: Shadows, retrained: Shadows) -> Array:
+    """Of U-LiRA: unlearned shadows against retrained ones, to which no method was applied."""
     ours, theirs = (_signals(shadows, forget.ids) for shadows in (unlearned, retrained))
-    return u_lira(_odds(forget).mean(1), ours, theirs, variance=_variance(len(ours)))
+    return u_lira_ratio(_odds(forget).mean(1), ours, theirs, variance=_variance(len(ours)))
 
 
 def _lira(attack: Callable[..., Array], observation: Observation, shadows: Shadows) -> Array:
@@ -187,7 +218,11 @@ def _lira(attack: Callable[..., Array], observation: Observation, shadows: Shado
 
 
 def _rmia(observation: Observation, shadows: Shadows) -> Array:
-    """With `a` tuned on the first shadow, whose training set is known, against the others."""
+    """With `a` tuned on the first shadow, whose training set is known, against the others.
+
+    The population are the tuning pictures: a method that was steered by them makes them look more, or less, like
+    members, which moves the score of every picture.
+    """
     asked, tuning = _asked(observation), observation["tuning"]
     at, at_z = _at(shadows, np.concatenate([seen.ids for seen in asked])), _at(shadows, tuning.ids)
     known, inside = shadows.confidence, shadows.inside[:, at]

@@ -20,7 +20,7 @@ ATTACKS: Mapping[str, tuple[str, str, str]] = {
     ),
     "rmia": (
         "RMIA",
-        "whether a picture surprises the model less, beside shadow models, than pictures of other people do",
+        "whether a picture surprises the model less, beside shadow models, than tuning pictures of other people do",
         "Zarifzadeh et al. 2024, offline",
     ),
 }
@@ -44,18 +44,19 @@ SHADOW_AUDITS: tuple[Audit, ...] = (
         "U-LiRA",
         "score",
         "reference",
-        "Probability, at even odds, that a forget picture was learned and unlearned again, by shadow models that "
-        "did so and others that never saw it; mean over forget pictures.",
-        "Hayes et al. 2024",
+        "Probability, at even odds, that the model answers a forget picture like shadow models that learned and "
+        "unlearned it rather than like shadow models that were retrained without it; mean over forget pictures. The "
+        "method was applied to the first alone: its traces count, whether or not they say who was forgotten.",
+        "Hayes et al. 2024, with retrained models in the place of ones that unlearned other pictures",
     ),
     Audit(
         "u_lira_auroc",
         "U-LiRA beside the reference, AUROC",
         "auroc",
         "reference",
-        "Probability that U-LiRA gives a forget picture a higher score under the model than it gives a forget "
-        "picture under a reference. .5 for a model that was retrained itself.",
-        "Hayes et al. 2024",
+        "Probability that U-LiRA's ratio (unlearned shadow models against retrained ones) is higher for a forget "
+        "picture under the model than for one under a reference. .5 for a model that was retrained itself.",
+        "Hayes et al. 2024, with retrained models in the place of ones that unlearned other pictures",
     ),
     Audit(
         "klom",
@@ -73,7 +74,8 @@ SHADOW_AUDITS: tuple[Audit, ...] = (
         "score",
         "reference",
         "Points for how badly the best of many simple attacks tells many unlearned models from as many retrained "
-        "ones by their answers to one forget picture, mean over pictures. It says something about the method, not "
+        "ones by their answers to one forget picture, mean over pictures: the challenge's forgetting quality, without "
+        "the ratios of accuracy that its final score multiplies it with. It says something about the method, not "
         "about the one model; the reference value is the same between retrained models.",
         "Triantafillou et al. 2024 (NeurIPS 2023 challenge)",
     ),

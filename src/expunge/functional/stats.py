@@ -99,17 +99,29 @@ def weighted_tpr(members: Array, others: Array, member_weights: Array, other_wei
 
     Args:
         members, others: scores [n], [m]; higher means member. The weights as in `weighted_auroc`.
+        fpr: 0..1; at 1 everybody is called a member.
+
+    Returns:
+        0..1; NaN where no member or no non-member was drawn.
+
+    Example:
+        >>> one = np.ones((1, 2))
+        >>> weighted_tpr(np.array([2.0, 0.0]), np.array([3.0, 1.0]), one, one, fpr=0.5)
+        array([0.5])
     """
     order = np.argsort(-others, kind="stable")
+    # below the lowest non-member there is one more threshold, that calls everybody a member
+    thresholds = np.append(others[order], -np.inf)
     found = []
     for ours, theirs in _blocks(member_weights, other_weights):
         above = np.cumsum(theirs[:, order], axis=1)
         # the first non-member that may not be exceeded: everything strictly above it is called a member; the slack
         # keeps products such as .29 * 100 from falling below the whole number that they are
-        first = np.minimum((above <= fpr * above[:, -1:] + 1e-9).sum(1), len(others) - 1)
-        called = members[None, :] > others[order][first][:, None]
+        first = (above <= fpr * above[:, -1:] + 1e-9).sum(1)
+        called = members[None, :] > thresholds[first][:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
-            found.append((ours * called).sum(1) / ours.sum(1))
+            share = (ours * called).sum(1) / ours.sum(1)
+        found.append(np.where(above[:, -1] > 0, share, np.nan))
     return np.concatenate(found)
 
 

@@ -24,14 +24,17 @@ SLACK = 2.0  # how far an interval may be shifted or differ in width from the na
 
 
 def forgetting_quality(unlearned: Array, retrained: Array, again: Array) -> BesideFloor:
-    """The mean of `points` over pictures, beside that of other retrained models in the place of the unlearned ones.
+    """`points` of every picture, beside those of other retrained models in the place of the unlearned ones.
+
+    Their mean is the quality. The challenge's final score multiplies it with the unlearned models' accuracy over the
+    retrained ones', on retain and on test pictures; these ratios are not in it.
 
     Args:
         unlearned: logit-scaled confidences of N unlearned models on the forget pictures, [N, n].
         retrained, again: of two groups of N retrained models, [N, n] each, with no model in both.
 
     Returns:
-        one number each, 0..1; higher is nearer to retraining, the floor the target, which is below 1.
+        float64 [n] each, 0..1; higher is nearer to retraining, the floor the target, which is below 1.
 
     Raises:
         ValueError: the sides differ in their number of models.
@@ -40,24 +43,8 @@ def forgetting_quality(unlearned: Array, retrained: Array, again: Array) -> Besi
     Reference: Triantafillou et al. 2024 (arXiv 2406.09073); N = 512 there.
     """
     models = same_models(unlearned, retrained, again)
-    value, floor = (points(epsilons(side, retrained), models).mean() for side in (unlearned, again))
-    return BesideFloor(np.asarray(value), np.asarray(floor), models)
-
-
-def challenge_score(
-    quality: float, *, retain_accuracy: tuple[float, float], test_accuracy: tuple[float, float]
-) -> float:
-    """The challenge's final score: forgetting quality, times what is left of the retrained models' accuracy.
-
-    Args:
-        quality: of `forgetting_quality`, 0..1.
-        retain_accuracy, test_accuracy: mean accuracy of the unlearned and of the retrained models, 0..1.
-
-    Example:
-        >>> challenge_score(0.5, retain_accuracy=(0.9, 1.0), test_accuracy=(0.8, 0.8))
-        0.45
-    """
-    return quality * (retain_accuracy[0] / retain_accuracy[1]) * (test_accuracy[0] / test_accuracy[1])
+    value, floor = (points(epsilons(side, retrained), models) for side in (unlearned, again))
+    return BesideFloor(value, floor, models)
 
 
 def points(epsilon: Array, models: int) -> Array:

@@ -15,7 +15,7 @@ class BesideFloor:
     """A measurement between unlearned and retrained models, beside the one between retrained models and others.
 
     Args:
-        value: float64 [n] of the unlearned models; of no shape where it is one number for all pictures.
+        value: float64 [n] of the unlearned models, one number a picture.
         floor: the same of retrained models, with as many models a side: what perfect unlearning would show.
         models: how many on each side. Both depend on it, so that values at different numbers are not comparable.
     """

@@ -30,7 +30,7 @@ def lira_online(target: Array, shadows: Array, inside: Array, *, variance: Varia
         shadows: the same of N shadow models, [N, n].
         inside: bool [N, n], whether a shadow was trained on a picture.
         variance: "per-example" estimates each picture's own; "fixed" pools the pictures' scatter about their own
-            means into one variance a side, for few shadows.
+            means into one variance a side, for few shadows, and for longer the less is memorised.
 
     Returns:
         float64 [n], higher means member.
@@ -77,8 +77,12 @@ def u_lira(target: Array, unlearned: Array, unseen: Array, *, variance: Variance
 
     $$\frac{\mathcal N(\varphi; a)}{\mathcal N(\varphi; a) + \mathcal N(\varphi; b)}$$
 
-    with a fitted to models that were trained on the picture and unlearned it, b to models that never saw it and went
-    through the same pipeline. The attack for unlearning: the other attacks ask how a trained model would answer.
+    with a fitted to models that were trained on the picture and unlearned it, b to models that never saw it. The attack
+    for unlearning: the other attacks ask how a trained model would answer. What it tells apart are the two groups that
+    it is given: where a method was applied to the first and not to the second, every trace of the method tells them
+    apart, those that say nothing about the picture too.
+
+    For curves and ranks see `u_lira_ratio`: a probability rounds to 1 where the ratio is large.
 
     Args:
         target: logit-scaled confidences [n]. Whether the answer is right, 0 or 1, is no replacement for it: models
@@ -92,14 +96,34 @@ def u_lira(target: Array, unlearned: Array, unseen: Array, *, variance: Variance
     Raises:
         Unavailable: as in `lira_online`.
 
-    Reference: Hayes et al. 2024 (arXiv 2403.01218).
+    Reference: Hayes et al. 2024 (arXiv 2403.01218), where models that never saw the picture go through the method too,
+    with other pictures to forget.
 
     Example:
         >>> u_lira(np.array([0.0]), np.array([[1.0], [3.0]]), np.array([[-1.0], [-3.0]]))
         array([0.5])
     """
+    return np.asarray(expit(u_lira_ratio(target, unlearned, unseen, variance=variance)))
+
+
+def u_lira_ratio(target: Array, unlearned: Array, unseen: Array, *, variance: Variance = "per-example") -> Array:
+    r"""The logarithm of the ratio of densities that `u_lira` makes a probability of; it ranks pictures without ties.
+
+    $$\log \frac{\mathcal N(\varphi; a)}{\mathcal N(\varphi; b)}$$
+
+    Args and Raises as in `u_lira`.
+
+    Returns:
+        float64 [n], higher means learned and unlearned again.
+
+    Reference: Hayes et al. 2024 (arXiv 2403.01218).
+
+    Example:
+        >>> u_lira_ratio(np.array([40.0, 41.0]), np.array([[1.0], [3.0]]), np.array([[-1.0], [-3.0]]))
+        array([160., 164.])
+    """
     a, b = (_fit(s, np.ones(s.shape, dtype=bool), variance) for s in (unlearned, unseen))
-    return np.asarray(expit(a.log_density(target) - b.log_density(target)))
+    return a.log_density(target) - b.log_density(target)
 
 
 @dataclass(frozen=True)

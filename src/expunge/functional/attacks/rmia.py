@@ -69,26 +69,6 @@ def rmia_offline(
     return _score(target, expected, population.target, expected_z, gamma)
 
 
-def rmia_online(
-    target: Array, references: Array, inside: Array, population: Population, *, gamma: float = 1.0
-) -> Array:
-    r"""RMIA from models that saw the picture and models that did not, with equal weight.
-
-    $$p(x) = \tfrac12 \left[ \overline{p}_\text{in}(x) + \overline{p}_\text{out}(x) \right]$$
-
-    A population picture counts with its mean over all references, since none saw it.
-
-    Args and Returns as in `rmia_offline`.
-
-    Raises:
-        Unavailable: a picture has no reference on one side.
-
-    Reference: Zarifzadeh et al. 2024 (arXiv 2312.03262).
-    """
-    expected = (_mean_where(references, inside) + _mean_where(references, ~inside)) / 2
-    return _score(target, expected, population.target, population.references.mean(0), gamma)
-
-
 def tuned_a(
     target: Array, members: Array, references: Array, inside: Array, population: Population, *, gamma: float = 1.0
 ) -> float:
