@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from expunge.app import line
 from expunge.app.desk import Silent
 from expunge.app.erase import erase_files
 from expunge.app.runs import load_run
+from expunge.engine.events import Events
 from expunge.engine.loop import run_phases
 from expunge.errors import InputError, Interrupted, MethodError, ModelError, Unavailable
 from expunge.methods.registry import resolve_method
@@ -50,7 +52,14 @@ def test_a_run_directory_is_complete(bench: Workbench, tmp_path: Path) -> None:
     assert run.metrics["request"]["forget"] == run.metrics["pictures"]["forget"] > 0
     assert len(run.metrics["references"]) == 1
     assert set(run.job["method"]["set"]) == set(asdict(resolve_method("finetune")[1])), "every setting is written out"
-    assert desk.warnings == []
+    (lost,) = desk.warnings  # an epoch of nothing but retain pictures costs a network this small its skill
+    assert "lost skill" in lost and run.metrics["warnings"] == [lost]
+    events = [event for event in Events.read(run.path / "events.jsonl") if event["kind"] == "warning"]
+    assert [event["text"] for event in events] == [lost]
+    assert run.report is not None and html.escape(lost) in run.report.read_text()
+    skill = run.metrics["skill"]
+    row = next(r for r in run.metrics["audit"]["rows_after"] if (r["name"], r["split"]) == ("accuracy", "tuning"))
+    assert skill["after"] == pytest.approx(row["value"]) and skill["before"] - skill["after"] <= skill["bound"]
     summary = run.summary()
     assert summary["report"] == str(run.path / "report.html")
     assert {row["name"] for row in summary["rows"]} >= {"accuracy", "mia_auroc"}

@@ -19,8 +19,9 @@ import pytest
 import torch
 
 from expunge.app.references import Retraining
-from expunge.app.shadows import shadow_statistics, shadow_training, shadow_unlearning
+from expunge.app.shadows import TRAINING, UNLEARNING, Later, shadow_statistics, shadow_training, shadow_unlearning
 from expunge.app.user import train_function
+from expunge.app.versions import ROOT, installed, source_hash
 from expunge.audits.halves import half, joined
 from expunge.engine.jobs import Kind, Workers
 from expunge.engine.recipe import train_model
@@ -146,6 +147,53 @@ def test_what_decides_a_training_is_told(change: Callable[[Retraining], Retraini
 def test_what_does_not_decide_it_is_not(change: Callable[[Retraining], Retraining]) -> None:
     before, after = (shadow_training(r).told for r in (retraining(), change(retraining())))
     assert before == after
+
+
+OTHERS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "sources": ("source_hash", lambda name: f"another {name}"),
+    "torch": ("installed", lambda name: "0.1" if name == "torch" else installed(name)),
+    "timm": ("installed", lambda name: "0.1" if name == "timm" else installed(name)),
+}
+
+
+@pytest.mark.parametrize(("name", "other"), OTHERS.values(), ids=OTHERS)
+def test_a_shadow_of_other_code_is_not_reused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, other: Callable[[str], str]
+) -> None:
+    """The version of the library stays the same while its sources are edited."""
+    shadow_statistics(plan(), 1, cache=tmp_path, workers=HERE, desk=Listener())
+    shadow_statistics(plan(), 1, cache=tmp_path, workers=HERE, desk=Listener())
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    monkeypatch.setattr(f"expunge.app.shadows.{name}", lambda first, *_: other(first))
+    shadow_statistics(plan(), 1, cache=tmp_path, workers=HERE, desk=Listener())
+    assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_other_sources_of_methods_are_another_unlearning_and_the_same_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> tuple[object, object]:
+        unlearning = shadow_unlearning(retraining(), *resolve_method("finetune"), TASK).told
+        return shadow_training(retraining()).told, unlearning
+
+    before = told()
+    monkeypatch.setattr("expunge.app.shadows.source_hash", lambda *p: "new" if p == UNLEARNING else source_hash(*p))
+    after = told()
+    assert before[0] == after[0] and before[1] != after[1]
+
+
+def test_any_letter_of_the_sources_is_in_their_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "engine").mkdir()
+    monkeypatch.setattr("expunge.app.versions.ROOT", tmp_path)
+
+    def now(path: str, text: str) -> str:
+        (tmp_path / path).write_text(text)
+        source_hash.cache_clear()
+        return source_hash("engine")
+
+    steps = (("engine/a.py", "1"), ("engine/a.py", "2"), ("engine/b.py", ""), ("other.py", "1"))
+    found = [now(*step) for step in steps]
+    source_hash.cache_clear()
+    assert len(set(found)) == 3 and found[2] == found[3]
+    assert all((ROOT / part).exists() for part in (*TRAINING, *UNLEARNING))
 
 
 def test_two_functions_are_told_apart() -> None:
@@ -278,6 +326,19 @@ def test_the_first_shadow_says_the_price_and_no_ends_it(tmp_path: Path) -> None:
     willing = Listener()
     shadow_statistics(plan(), 3, cache=tmp_path, workers=HERE, desk=willing)
     assert willing.done == [(1, 2), (2, 2)]
+
+
+def test_what_comes_later_is_in_the_price_and_what_is_not_asked_about_is_not_asked(tmp_path: Path) -> None:
+    later = [Later("2 others", 3.0), Later("4 unlearnings", None), Later("the probes", 0.5, shared=False)]
+    assert later[0].price(20.0, 2) == "2 others: about 30 s" and later[2].price(20.0, 2) == "the probes: about 10 s"
+    listener = Listener(answer=False)
+    with pytest.raises(Unavailable, match="not wanted"):
+        shadow_statistics(plan(), 1, cache=tmp_path / "a", workers=HERE, desk=listener, later=later)
+    (price,) = listener.said
+    assert "0 more" in price and "; then 2 others: about" in price and "; then the probes: about" in price
+    assert "; then 4 unlearnings: nobody can say how long" in price
+    # probes alone come whatever is answered
+    shadow_statistics(plan(), 1, cache=tmp_path / "b", workers=HERE, desk=Listener(answer=False), later=later[2:])
 
 
 def test_a_shadow_that_fails_is_told_and_the_others_are_kept(tmp_path: Path) -> None:

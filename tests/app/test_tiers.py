@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,22 @@ from expunge.app.erase import erase_files
 from expunge.app.job import AuditJob
 from expunge.app.jobfile import build_job
 from expunge.app.runs import load_run
-from expunge.app.tiers import MEMBERSHIP, METHOD, NO_METHOD, TIERS, Tier, tier_table, workers_of
+from expunge.app.tiers import (
+    MEMBERSHIP,
+    METHOD,
+    NO_METHOD,
+    TIERS,
+    Shadowing,
+    Tier,
+    _later,
+    _plans,
+    tier_table,
+    workers_of,
+)
 from expunge.errors import InputError, ModelError
-from tests.app.shadowing import Listener
-from tests.app.test_shadows import RAY
+from expunge.methods.registry import resolve_method
+from tests.app.shadowing import HERE, RECIPE, TASK, Listener, retraining
+from tests.app.test_shadows import RAY, mine
 from tests.app.workbench import Workbench
 
 SHADOW_ROWS = {"lira_auroc", "lira_offline_auroc", "rmia_auroc"}
@@ -149,7 +162,9 @@ def test_the_thorough_tier_unlearns_shadows_by_the_method_of_the_run(
     found = measured(audit(erased, tmp_path / "audit", tier="thorough"), listener)
     assert found["shadows"] == {"halves": 4, "unlearned": 3, "retrained": 6}
     assert set(by_name(found["audits"][0]["rows_after"])) >= SHADOW_ROWS | METHOD_ROWS
-    assert "; then others for about" in listener.said[1]
+    price = listener.said[1]
+    assert "; then 3 that learn the forget set: about" in price and "; then 3 unlearnings: about" in price
+    assert "; then 6 that are retrained without it: about" in price and "probes" not in price
     nobody = audit(erased, tmp_path / "again", tier="thorough")
     nobody = nobody.model_copy(update={"method": nobody.method.model_copy(update={"name": None})})
     before = shelf(nobody)
@@ -244,7 +259,31 @@ def test_a_reference_of_another_request_or_of_other_pictures_is_told(bench: Work
 def test_tiers_are_listed_with_their_shadows() -> None:
     assert [tier.shadows for tier in TIERS.values()] == [0, 16, 128]
     lines = tier_table().splitlines()
-    assert len(lines) == 5 and lines[4].startswith("| `thorough` | 128 |") and "KLoM" in lines[4]
+    assert len(lines) == 5 and "KLoM" in lines[4]
+    assert lines[4].startswith("| `thorough` | 128: 32 for LiRA and RMIA, 96 for the method | 32 trainings on half")
+
+
+def priced(tier: Tier, tmp_path: Path, **changes: Any) -> dict[str, float | None]:
+    """What is told to come after the first shadows, in as many of these."""
+    own = replace(retraining(), **changes)
+    method, config = resolve_method("finetune", {"epochs": 3, "batch_size": 8})
+    shadowing = Shadowing(tier, TASK, own, (method, config), tmp_path, HERE)
+    return {later.what: later.shadows for later in _later(shadowing, _plans(shadowing), "halves")}
+
+
+def test_unlearnings_and_probes_are_in_the_price(tmp_path: Path) -> None:
+    """Half of 60 pictures, shown once, make one shadow. The recipe has one epoch; the method three, on 40 pictures."""
+    tier = Tier("thorough", 4, 3, probes=True, takes="moments")  # type: ignore[arg-type]
+    found = priced(tier, tmp_path)
+    others, unlearnings, retrained, probes = found.values()
+    assert list(found)[1] == "3 unlearnings"
+    assert (others, unlearnings, retrained) == pytest.approx((3 * 48 / 30, 3 * 3 * 40 / 30, 6 * 40 / 30))
+    # fifty steps on each part, of 40 pictures and of 4, and a gradient of 8 + 12
+    assert probes == pytest.approx((50 * (40 + 4) + 20) / 30)
+    longer = priced(tier, tmp_path, recipe=replace(RECIPE, epochs=2))
+    assert longer["3 unlearnings"] == pytest.approx(unlearnings / 2)  # type: ignore[operator]
+    own = priced(tier, tmp_path, function=mine)
+    assert own["3 unlearnings"] is None and own["3 that learn the forget set"] == others
 
 
 @pytest.mark.parametrize("text", ["processes", "pool:2", "ray:", ""])

@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from expunge.app.choices import tell_choices
 from expunge.app.desk import Silent
-from expunge.app.line import tell_choices
 from expunge.engine.loop import differs, run_phases
 from expunge.engine.outcome import Outcome
 from expunge.engine.settings import EngineSettings
 from expunge.engine.training import copy_weights
 from expunge.errors import MethodError, Unavailable
-from expunge.functional.forgetting import Answers, gap_errors, retraining_gaps
-from expunge.methods.auto import Auto, affordable, auto, halves
+from expunge.functional.forgetting import Answers, retraining_gaps
+from expunge.methods.auto import Auto, affordable, auto, cost, halves
 from expunge.methods.cost import Passes, Sizes
-from expunge.methods.phases import Context, Edit, Phases, training_phase
+from expunge.methods.phases import Batch, Compute, Context, Edit, Phases, Probe, classification, training_phase
 from expunge.models.classifier import PixelClassifier, Preprocessing
+from expunge.models.predict import predict
 from expunge.types import ErasureTask, Optimizer, PictureSet, TrainRecipe
 from tests.helpers import ArraySource, pictures
 
@@ -116,11 +117,11 @@ def run(config: Auto, candidates: Sequence[Planted], recipe: TrainRecipe | None 
 
 
 def erased(
-    config: Auto, candidates: Sequence[Planted], recipe: TrainRecipe | None = RECIPE
+    config: Auto, candidates: Sequence[Planted], recipe: TrainRecipe | None = RECIPE, given: ErasureTask | None = None
 ) -> tuple[PixelClassifier, Outcome]:
     model = remembering(1)
     model.load_state_dict(ORIGINAL.state_dict())
-    context = Context(GIVEN.steering, lambda: ORIGINAL, remembering, recipe, 1)
+    context = Context((given or GIVEN).steering, lambda: ORIGINAL, remembering, recipe, 1)
     return model, run_phases(model, auto(config, context, candidates=candidates), settings=SETTINGS)
 
 
@@ -179,9 +180,134 @@ def test_candidates_that_do_not_fit_the_budget_are_left_out() -> None:
 
 
 def test_the_budget_is_spent_in_order() -> None:
-    sizes = Sizes(retain=90, forget=10, tuning=10, recipe=replace(RECIPE, epochs=9))  # 10 epochs of the retain set
+    sizes = Sizes(retain=90, forget=10, tuning=0, recipe=replace(RECIPE, epochs=9))  # 10 epochs of the retain set
     offered = [Planted(str(epochs), ORIGINAL, epochs=epochs) for epochs in (4, 7, 5, 2)]
-    assert [c.name for c in affordable(Auto(budget=1.0), sizes, offered)] == ["4", "5"]
+    blind = Auto(budget=1.0, probe_size=0)  # looks at forget pictures only: one in 27 epochs each
+    assert [c.name for c in affordable(replace(blind, budget=0.9 + 0.1), sizes, offered)] == ["4", "5"]
+
+
+def test_looks_are_paid_from_the_budget() -> None:
+    sizes = Sizes(retain=90, forget=10, tuning=20, recipe=replace(RECIPE, epochs=9))
+    offered = [Planted(str(epochs), ORIGINAL, epochs=epochs) for epochs in (4, 5)]
+    whole = 3 * 90  # forward passes of an epoch
+    looks = 3 * (10 + 90) + 2 * 10  # at half of tuning and all of retain, twice at forget
+    enough = (4 + 5 + looks / whole) / 10
+    assert [c.name for c in affordable(Auto(budget=enough + 1e-9), sizes, offered)] == ["4", "5"]
+    assert [c.name for c in affordable(Auto(budget=enough - 1e-3), sizes, offered)] == ["4"]
+    spent = cost(Auto(budget=enough), sizes, candidates=offered).epochs(90)
+    assert spent == pytest.approx(10 * enough)
+
+
+@dataclass(frozen=True)
+class Diverging(Planted):
+    """A candidate whose loss is soon not a number."""
+
+    def phases(self, _config: object, context: Context) -> Phases:
+        def loss(model: nn.Module, batch: Batch) -> Tensor:
+            return classification("train")(model, batch) * (float("nan") if batch.step else 1.0)
+
+        result = yield replace(training_phase(replace(RECIPE, epochs=1), context.task.retain), loss=loss)
+        assert result.steps > 1
+        yield Compute("look", lambda model: {"answers": predict(model, context.task.retain).logits})
+
+
+@dataclass(frozen=True)
+class Refusing(Planted):
+    """A candidate that needs what cannot be had."""
+
+    def phases(self, _config: object, context: Context) -> Phases:
+        yield Compute("nothing", lambda _: {})
+        raise Unavailable("no fresh network can be had")
+
+
+@dataclass(frozen=True)
+class Broken(Planted):
+    """A candidate whose weights are not finite, without a word."""
+
+    def phases(self, _config: object, context: Context) -> Phases:
+        def spoil(model: PixelClassifier) -> None:
+            next(model.parameters()).fill_(float("nan"))
+
+        yield Edit("break", spoil)
+
+
+def test_a_candidate_that_fails_is_left_behind_and_the_others_go_on() -> None:
+    failing = [Diverging("diverging", ORIGINAL), Refusing("refusing", ORIGINAL), Broken("broken", ORIGINAL)]
+    for offered in ([*failing, Planted("retrained", RETRAINED)], [Planted("retrained", RETRAINED), *failing]):
+        model, outcome = erased(Auto(budget=10), offered)
+        (choice,) = outcome.choices
+        assert choice.selected == "retrained" and choice.enough
+        assert not differs(copy_weights(model), copy_weights(RETRAINED))
+        assert choice.measured["broken"]["score"] == -np.inf and "refusing" not in choice.measured
+        desk = Heard()
+        tell_choices(outcome, desk)
+        for name, why in (("diverging", "finite"), ("refusing", "no fresh network"), ("broken", "no longer finite")):
+            assert any(name in text and "failed" in text and why in text for text in desk.said), (name, desk.said)
+
+
+@dataclass(frozen=True)
+class Probing(Planted):
+    """A candidate that looks at what it has ruined."""
+
+    def phases(self, _config: object, context: Context) -> Phases:
+        def spoil(model: PixelClassifier) -> None:
+            next(model.parameters()).fill_(float("nan"))
+
+        def look(model: PixelClassifier) -> dict[str, float]:
+            return {"answers": float(predict(model, context.task.tuning).logits.mean())}
+
+        yield Edit("spoil", spoil)
+        yield replace(training_phase(replace(RECIPE, epochs=1), context.task.retain), probe=Probe(2, look))
+        raise AssertionError("it went on")
+
+
+def test_a_failing_probe_ends_its_candidate() -> None:
+    outcome = run(Auto(), [Probing("probing", ORIGINAL), Planted("retrained", RETRAINED)])
+    assert set(outcome.choices[0].measured) == {"retrained"}
+    (record,) = (record for record in outcome.records if record.kind == "Train")
+    assert (record.steps, record.reason) == (0, "stopped")
+
+
+def test_where_all_candidates_fail_so_does_the_method() -> None:
+    for failing in (Diverging("diverging", ORIGINAL), Broken("broken", ORIGINAL)):
+        with pytest.raises(MethodError, match=f"failures of all: {failing.name}"):
+            run(Auto(), [failing])
+
+
+def test_a_failure_alone_fails_a_method_outside_of_auto() -> None:
+    context = Context(GIVEN.steering, lambda: ORIGINAL, remembering, RECIPE, 1)
+    with pytest.raises(MethodError, match="finite loss"):
+        run_phases(remembering(1), Diverging("diverging", ORIGINAL).phases(None, context), settings=SETTINGS)
+
+
+class Heard(Silent):
+    """Keeps what is said, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_candidates_left_out_are_named() -> None:
+    desk = Heard()
+    offered = [Planted("dear", RETRAINED, epochs=20), Planted("cheap", ORIGINAL, epochs=1)]
+    tell_choices(run(Auto(budget=0.1), offered), desk)
+    assert [text for text in desk.said if "left out" in text and text.startswith("dear") and "budget" in text]
+    assert not any("left out" in text and "cheap" in text for text in desk.said)
+
+
+@pytest.mark.parametrize("count", [1, 4])  # pictures of one person
+def test_a_small_forget_set_is_not_sent_to_retraining_but_said_to_tell_little(count: int) -> None:
+    for start in range(0, 40, 4):
+        small = replace(GIVEN, forget=GIVEN.forget.subset(list(range(start, start + count))))
+        outcome = erased(Auto(), [Planted("ruined", RUINED), Planted("retrained", RETRAINED)], given=small)[1]
+        desk = Heard()
+        tell_choices(outcome, desk)
+        assert outcome.choices[0].selected == "retrained" and desk.warnings == []
+        assert any("forget set is small" in text for text in desk.said)
 
 
 def test_without_a_recipe_no_share_of_the_training_is_known() -> None:
@@ -201,16 +327,3 @@ def test_what_is_expected_of_forget_pictures_follows_their_labels() -> None:
     assert retraining_gaps(easy, tuning, nothing_gone)["forget"] == 0
     assert retraining_gaps(hard, tuning, nothing_gone)["forget"] == 1
     assert retraining_gaps(easy, tuning, ~nothing_gone)["forget"] == 1  # nobody knows a class that is gone
-
-
-def test_the_error_of_a_gap_is_that_of_the_mean_and_counts_people_not_pictures() -> None:
-    rng = np.random.default_rng(0)
-    people, hits = np.repeat(np.arange(50), 8), np.repeat(rng.integers(2, size=50), 8)
-    one = replace(answers(hits, [0] * 400), subjects=people)
-    alone = replace(one, subjects=None)
-    by_people, by_pictures = (
-        gap_errors(side, alone, np.zeros(400, bool), seed=0, draws=400)["forget"] for side in (one, alone)
-    )
-    binomial = np.sqrt(hits.mean() * (1 - hits.mean()))
-    assert by_people == pytest.approx(np.hypot(binomial / np.sqrt(50), binomial / np.sqrt(400)), rel=0.15)
-    assert by_pictures == pytest.approx(binomial * np.sqrt(2 / 400), rel=0.15)

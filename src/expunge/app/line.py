@@ -7,14 +7,17 @@ both come through here. Reporting pictures are only observed: the method gets `t
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from expunge.app.desk import Desk
+from expunge.app.choices import tell_choices
+from expunge.app.desk import Both, Desk
 from expunge.app.references import Retraining, repeatable, trained_references
 from expunge.app.rundir import RunDirectory
+from expunge.app.skill import AskedContext, Skill, Warned, recipe_warning, skill, skill_warning, tuning_warning
 from expunge.app.user import fitted
 from expunge.audits.observe import Observation, observe
 from expunge.audits.run import AuditReport, audit
@@ -73,6 +76,8 @@ class Erased:
         before, after, beside: what the original, the unlearned model and each reference answered.
         report: the audit.
         outcome: what the engine did.
+        skill: accuracy on tuning pictures before and after; None where it is not comparable.
+        warnings: what must not be missed, as it was told.
     """
 
     model: PixelClassifier
@@ -82,6 +87,8 @@ class Erased:
     beside: tuple[Observation, ...]
     report: AuditReport
     outcome: Outcome
+    skill: Skill | None
+    warnings: tuple[str, ...]
 
 
 def run_line(erasure: Erasure, *, run: RunDirectory | None, desk: Desk) -> Erased:
@@ -97,6 +104,7 @@ def run_line(erasure: Erasure, *, run: RunDirectory | None, desk: Desk) -> Erase
         Unavailable: the method or a reference needs something that is not known.
     """
     events = Events(run.path("events.jsonl") if run is not None else None)
+    desk = Both(desk, kept := Warned(events))
     model, outcome = unlearn(erasure, run, events, desk)
     if not outcome.changed:
         events.write("unchanged_weights")
@@ -110,9 +118,12 @@ def run_line(erasure: Erasure, *, run: RunDirectory | None, desk: Desk) -> Erase
         for m in (erasure.artefact.classifier, model, *(reference.classifier for reference in references))
     )
     untrained = watch_untrained(erasure.artefact, erasure.task, erasure.settings)
+    found = skill(before["tuning"], after["tuning"], erasure.task.retain, seed=erasure.settings.seed)
+    if found is not None and outcome.changed and (lost := skill_warning(found, erasure.method.name)):
+        desk.warn(lost)
     report = audit(before, after, beside, untrained=untrained, seed=erasure.settings.seed)
     events.write("audited", references=len(references))
-    return Erased(model, references, before, after, tuple(beside), report, outcome)
+    return Erased(model, references, before, after, tuple(beside), report, outcome, found, tuple(kept.warnings))
 
 
 def watch(model: PixelClassifier, task: ErasureTask, settings: EngineSettings) -> Observation:
@@ -139,54 +150,47 @@ def watch_untrained(artefact: ModelArtefact, task: ErasureTask, settings: Engine
 def unlearn(erasure: Erasure, run: RunDirectory | None, events: Events, desk: Desk) -> tuple[PixelClassifier, Outcome]:
     """The method alone, on a copy of the model."""
     desk.stage(erasure.method.name)
-    model = copy.deepcopy(erasure.artefact.classifier)
+    if few := tuning_warning(erasure.method, erasure.config, erasure.task.steering, erasure.retraining.recipe):
+        desk.warn(few)
+    model, assumed = copy.deepcopy(erasure.artefact.classifier), set[str]()
     outcome = run_phases(
         model,
-        _phases(erasure),
+        _phases(erasure, lambda: assumed.add("recipe")),
         settings=erasure.settings,
         key=erasure.key,
         checkpoints=run.checkpoints / "method" if run is not None else None,
         events=events,
         progress=desk.progress,
     )
+    if assumed:  # not before: most methods that read a recipe refuse to go on without one
+        desk.warn(recipe_warning(erasure.method.name))
     tell_choices(outcome, desk)
     return model, outcome
 
 
-def tell_choices(outcome: Outcome, desk: Desk) -> None:
-    """What a method that tried several things chose, and why; a warning where nothing was good enough."""
-    for choice in outcome.choices:
-        for name, measured in choice.measured.items():
-            shown = ", ".join(
-                f"{key} {value:+.3f}" for key, value in measured.items() if key not in ("score", "enough")
-            )
-            chosen = "chosen" if name == choice.selected else "tried"
-            desk.say(f"{chosen}: {name}: {-measured['score']:.3f}" + (f" ({shown})" if shown else ""))
-        if not choice.enough:
-            desk.warn(
-                f"nothing that was tried came close enough to what a retrained model is expected to show; "
-                f"{choice.selected} came closest: retrain instead (--method retrain), or read the audit with care"
-            )
-
-
-def _phases(erasure: Erasure) -> Phases:
+def _phases(erasure: Erasure, unknown: Callable[[], None]) -> Phases:
     if erasure.method.name == "retrain" and erasure.retraining.function is not None:
         return _by_function(erasure)
     if erasure.method.name == "retrain":
         repeatable(erasure.retraining.recipe, "retrain")
-    return erasure.method.phases(erasure.config, context_of(erasure))
+    return erasure.method.phases(erasure.config, context_of(erasure, unknown))
 
 
-def context_of(erasure: Erasure) -> Context:
-    """What the method may read; reporting pictures are not in it."""
+def context_of(erasure: Erasure, unknown: Callable[[], None] = lambda: None) -> Context:
+    """What the method may read; reporting pictures are not in it.
+
+    Args:
+        unknown: called when the method reads a recipe that nobody gave.
+    """
     # a copy: whatever a method does with the original, the one that is measured stays as it was
     original = copy.deepcopy(erasure.artefact.classifier).eval().requires_grad_(False).to(erasure.settings.device)
-    return Context(
+    return AskedContext(
         task=erasure.task.steering,
         original=lambda: original,
         fresh=erasure.artefact.fresh,
         recipe=erasure.retraining.recipe,
         seed=erasure.settings.seed,
+        unknown=unknown,
     )
 
 

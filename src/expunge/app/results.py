@@ -57,6 +57,8 @@ def erasure_metrics(erasure: Erasure, erased: Erased) -> dict[str, Any]:
         "budget_hit": outcome.budget_hit,
         "phases": [{"name": r.name, "kind": r.kind, "steps": r.steps, "reason": r.reason} for r in outcome.records],
         "choices": plain(outcome.choices),
+        "skill": plain(erased.skill),
+        "warnings": list(erased.warnings),
         "weights": {"before": erasure.artefact.weights_sha256, "after": after, "changed": outcome.changed},
         "references": reference_names(erased.references),
         "audit": judged_report(erased.report),

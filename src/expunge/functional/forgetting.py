@@ -5,17 +5,21 @@ Arrays in, numbers out. What is reported about a model is measured elsewhere, on
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
-from expunge.functional.stats import bootstrap_weights
+from expunge.functional.stats import bootstrap_weights, weighted_auroc, weighted_mean
 
 Array = np.ndarray[Any, np.dtype[Any]]
+BEYOND = 0.025  # share of chance that lies beyond either end, for each of two gaps: together at most one in ten
 
 
 def forgetting_target(forget: Array, tuning: Array, forget_labels: Array, tuning_labels: Array) -> tuple[float, float]:
@@ -134,20 +138,140 @@ def retraining_gaps(forget: Answers, tuning: Answers, gone: Array) -> dict[str, 
     return {"forget": float(forget.hits.mean()) - expected, "auroc": auroc - target}
 
 
-def gap_errors(forget: Answers, tuning: Answers, gone: Array, *, seed: int, draws: int = 100) -> dict[str, float]:
-    """Standard errors of `retraining_gaps` that come from who happened to be on either side: subjects are resampled.
+def gaps_by_chance(
+    forget: Answers, tuning: Answers, gone: Array, *, seed: int, draws: int = 200
+) -> dict[str, tuple[float, float]]:
+    """Between which values `retraining_gaps` lie nineteen times in twenty where a model has seen no forget picture.
+
+    Of forget pictures only labels and owners are read. Tuning pictures are drawn in their place, each of the same
+    label, and are compared with tuning pictures whose people are resampled. Pictures of one person are drawn from alike
+    places in the order of losses, as much alike as those of tuning people are: that is how one person can be judged.
 
     Args:
-        forget, tuning, gone: as there. seed: of the draws. draws: how many.
+        forget, tuning, gone: as in `retraining_gaps`. seed: of the draws. draws: how many.
+
+    Returns:
+        lowest and highest value by the name of the gap.
     """
-    sides = (forget, tuning)
-    weights = [
-        bootstrap_weights(side.subjects, len(side.losses), draws=draws, seed=seed + number)[1:]
-        for number, side in enumerate(sides)
-    ]
-    found: dict[str, list[float]] = {}
-    for ours, theirs in zip(*weights, strict=True):
-        rows, others = (np.repeat(np.arange(len(w)), w) for w in (ours, theirs))
-        for name, gap in retraining_gaps(forget.take(rows), tuning.take(others), gone[rows]).items():
-            found.setdefault(name, []).append(gap)
-    return {name: float(np.std(gaps, ddof=1)) for name, gaps in found.items()}
+    rng = np.random.default_rng(seed)
+    strata, people = _strata(forget, tuning), _people(tuning)
+    closeness = _closeness(tuning, people, strata[1])
+    weights = bootstrap_weights(people, len(people), draws=draws, seed=seed)[1:]
+    rows = [_drawn(forget, tuning, strata, closeness(row), rng) for row in weights]
+    found = _drawn_gaps(np.stack(rows), tuning, weights, strata, gone)
+    # quantiles of resampled people are too narrow where people are few, about as the normal ones are beside Student's
+    wider = float(student.ppf(1 - BEYOND, max(len(np.unique(people)) - 1, 1)) / norm.ppf(1 - BEYOND))
+    ends = {name: wider * np.quantile(gaps, [BEYOND, 1 - BEYOND]) for name, gaps in found.items()}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
+
+
+def nearness(gaps: Mapping[str, float], chance: Mapping[str, tuple[float, float]], tolerance: float) -> float:
+    """How near a model is to a retrained one, higher is nearer: minus its largest gap, where all are small enough.
+
+    Where a gap is larger than tolerance and chance explain, the largest excess counts, and the score is below -1.
+
+    Args:
+        gaps: by name, -1..1. chance: lowest and highest value that chance explains, by name; 0 where not given.
+
+    Example:
+        >>> nearness({"forget": 0.2}, {"forget": (-0.2, 0.2)}, 0.03), nearness({"retain": -0.125}, {}, 0.0)
+        (-0.2, -1.125)
+    """
+    ends = {name: chance.get(name, (0.0, 0.0)) for name in gaps}
+    excess = max(max(ends[name][0] - gap, gap - ends[name][1]) for name, gap in gaps.items()) - tolerance
+    return -1 - excess if excess > 0 else -max(map(abs, gaps.values()))
+
+
+def _drawn_gaps(
+    rows: Array, tuning: Answers, weights: Array, strata: tuple[Array, Array], gone: Array
+) -> dict[str, Array]:
+    """`retraining_gaps` of many draws at once: float64 [r] by name.
+
+    Args:
+        rows: tuning pictures in the place of forget pictures, int [r, n].
+        weights: how often each tuning picture is drawn, uint8 [r, m]. strata: labels of the forget set [n], of tuning
+            pictures [m]. gone: bool [n].
+    """
+    scores, (ours, theirs) = -tuning.losses, strata
+    drawn = np.stack([np.bincount(row, minlength=len(scores)) for row in rows])
+    label = np.arange(max(ours.max(), theirs.max()) + 1) == theirs[:, None]
+    there = weights.astype(np.float64) @ label  # tuning pictures drawn of each label
+    alike = weights * (np.bincount(ours, minlength=label.shape[1]) / np.maximum(there, 1))[:, theirs]
+    target = weighted_auroc(scores, scores, alike, weights)
+    auroc = weighted_auroc(scores, scores, drawn, weights) - np.where(np.isnan(target), 0.5, target)
+    overall = weighted_mean(tuning.hits, weights)[:, None]
+    by_label = np.where(there > 0, (weights * tuning.hits) @ label / np.maximum(there, 1), overall)
+    known = ~gone
+    return {"forget": (tuning.hits[rows] - by_label[:, ours])[:, known].sum(1) / len(gone), "auroc": auroc}
+
+
+def _strata(forget: Answers, tuning: Answers) -> tuple[Array, Array]:
+    """Number of the joint label of each forget and each tuning picture."""
+    _, strata = np.unique(np.r_[forget.labels, tuning.labels], axis=0, return_inverse=True)
+    first, second = np.split(strata.ravel(), [len(forget.losses)])
+    return first, second
+
+
+def _people(answers: Answers) -> Array:
+    """Owner of each picture as a number; each picture its own where fewer than two owners are known."""
+    single = np.arange(len(answers.losses))
+    if answers.subjects is None:
+        return single
+    owners = np.unique(answers.subjects, return_inverse=True)[1].ravel()
+    return owners if owners.max() else single
+
+
+def _closeness(tuning: Answers, people: Array, strata: Array) -> Callable[[Array], float]:
+    """How alike a person's places in the order of losses are: their correlation under weights, 0..1.
+
+    A picture's place is counted among other people's pictures of its label: among its own, few people would look
+    alike by construction. Where no person has two pictures with a place, nothing is known, and the answer is 1.
+    """
+    places = np.full(len(people), np.nan)
+    for stratum in np.unique(strata):
+        at = np.flatnonzero(strata == stratum)
+        for person in np.unique(people[at]):
+            own, others = at[people[at] == person], np.sort(tuning.losses[at[people[at] != person]])
+            if len(others):
+                below = [np.searchsorted(others, tuning.losses[own], side) for side in ("left", "right")]
+                places[own] = norm.ppf((np.mean(below, axis=0) + 0.5) / (len(others) + 1))
+    placed = ~np.isnan(places)
+    owner, first = np.unique(people[placed], return_index=True)
+    number = np.searchsorted(owner, people[placed])
+    count, total, squares = (
+        np.bincount(number, v) for v in (np.ones(placed.sum()), places[placed], places[placed] ** 2)
+    )
+    several = count > 1
+    # of each person the mean product of two different pictures, counted as often as there are pictures
+    products = (total**2 - squares)[several] / (count[several] - 1)
+    at = np.flatnonzero(placed)[first][several]
+
+    def closeness(weights: Array) -> float:
+        spread = float(weights[at] @ squares[several])
+        return float(np.clip(weights[at] @ products / spread, 0, 1)) if spread else 1.0
+
+    return closeness
+
+
+def _drawn(
+    forget: Answers, tuning: Answers, strata: tuple[Array, Array], closeness: float, rng: np.random.Generator
+) -> Array:
+    """A tuning picture in the place of each forget picture, of its label and at the height of its person: int [n]."""
+    n = len(forget.losses)
+    people = np.arange(n) if forget.subjects is None else np.unique(forget.subjects, return_inverse=True)[1].ravel()
+    persons = rng.standard_normal(n)[people]
+    heights = norm.cdf(np.sqrt(closeness) * persons + np.sqrt(1 - closeness) * rng.standard_normal(n))
+    anywhere = rng.random(n)
+    rows = np.empty(n, dtype=np.int64)
+    order = np.argsort(tuning.losses, kind="stable")
+    for stratum in np.unique(strata[0]):
+        ours = np.flatnonzero(strata[0] == stratum)
+        same = order[strata[1][order] == stratum]
+        # a label that few tuning pictures have says little about the next picture of it, which may be like any
+        for at, pool in zip(_split(ours, anywhere[ours] * (len(same) + 1) < 1), (order, same), strict=True):
+            rows[at] = pool[(heights[at] * len(pool)).astype(np.int64).clip(max=len(pool) - 1)] if len(at) else at
+    return rows
+
+
+def _split(values: Array, first: Array) -> tuple[Array, Array]:
+    return values[first], values[~first]

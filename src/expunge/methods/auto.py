@@ -5,7 +5,8 @@ Which methods is handed in by the registry; each starts from the original, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -13,16 +14,31 @@ import numpy as np
 import torch
 
 from expunge.errors import MethodError
-from expunge.functional.forgetting import Answers, gap_errors, retraining_gaps
+from expunge.functional.forgetting import Answers, gaps_by_chance, nearness, retraining_gaps
+from expunge.functional.guards import FAILED, FAILURES, failure, guarded_compute, guarded_loss, guarded_measure
 from expunge.functional.losses import correct, per_example_loss
 from expunge.functional.seeding import derive_seed, generator
 from expunge.methods.cost import Passes, Sizes
-from expunge.methods.phases import Compute, Context, Edit, Measure, Phases, Select, Snapshot, recipe_for, sample
+from expunge.methods.phases import (
+    Compute,
+    Context,
+    Edit,
+    Measure,
+    Phase,
+    PhaseResult,
+    Phases,
+    Probe,
+    Select,
+    Snapshot,
+    Train,
+    recipe_for,
+    sample,
+)
 from expunge.models.classifier import PixelClassifier
 from expunge.models.predict import predict
 from expunge.types import PictureSet, SteeringTask
 
-SURE = 1.645  # standard errors: what lies further out is larger than the tolerance, at one-sided 5 %
+LEFT_OUT = "left out"  # in the names of phases that say what became of a candidate, as is `FAILED`; a reason follows
 
 
 class Candidate(Protocol):
@@ -46,22 +62,25 @@ class Auto:
     picture says less about what is unseen. What a retrained model would show is estimated without a reference: its
     accuracy on the retain set is the original's, on tuning pictures no lower; forget pictures are answered, and
     recognised by their loss, like tuning pictures with the same labels, and not at all where their class is gone. The
-    candidate with the smallest largest gap wins. If even its gaps are larger than the tolerance, beyond what the
-    choice of people explains, retraining is recommended.
+    candidate with the smallest largest gap wins, of those whose gaps are all small enough: within the tolerance of what
+    chance explains, where nineteen in twenty sets of tuning pictures lie that are put in the place of the forget set.
+    If there is none, the one that is least beyond that is kept, and retraining is recommended. A candidate that fails
+    or diverges is left behind.
 
     $$\text{chosen} = \arg\min_m \max\bigl(|a_f - \hat a_f|, |\mathrm{AUROC} - \widehat{\mathrm{AUROC}}|,
       |a_r - a_r^0|, (a_t^0 - a_t)_+\bigr)$$
 
     Args:
-        budget: what all candidates together may cost, as a share of the training of the original (> 0); they are
-            tried in the order of the registry, those left out that do not fit into what is left.
+        budget: what all candidates and the looks at them may cost, as a share of the training of the original (> 0);
+            they are tried in the order of the registry, those left out that do not fit into what is left.
         tolerance: gap that counts as none (0..1).
         probe_size: most retain pictures in a look.
 
     Cost: that of every candidate that fits the budget, and a look at each of them and at the original: one
     forward pass per tuning (of one half) and retain picture (of a sample), and but for the original per forget picture.
-    Fails when: people differ much: forgotten people who are easier or harder than tuning people of the same labels
-    look remembered or over-forgotten, and retraining is recommended without need.
+    Fails when: the forget set is small: chance explains large gaps of few people or pictures, so that what is still
+    remembered of them is not seen; tuning people are few, or easier or harder than the forgotten ones of the same
+    labels: then these look remembered or over-forgotten.
     Source: ours; the estimate after the stop rule of `dlfd:perturb`.
     """
 
@@ -77,6 +96,8 @@ def auto(config: Auto, context: Context, *, candidates: Sequence[Candidate]) -> 
     given = replace(context, task=replace(task, tuning=shown))
     sizes = Sizes(len(task.retain), len(task.forget), len(task.tuning), recipe)
     chosen = affordable(config, sizes, candidates)
+    for name in (c.name for c in candidates if c not in chosen):
+        yield _note(f"{name}: {LEFT_OUT}: it does not fit into what is left of the budget (auto.budget)")
     look = Look(
         replace(task, tuning=judged),
         sample(task.retain, config.probe_size, context.seed, "auto", "retain"),
@@ -85,13 +106,21 @@ def auto(config: Auto, context: Context, *, candidates: Sequence[Candidate]) -> 
     found = yield Compute(
         "original", lambda model: {name: torch.tensor(v) for name, v in look.accuracies(model).items()}
     )
+    done = list[str]()
     for number, candidate in enumerate(chosen):
         if number:
             yield Edit(f"{candidate.name}: return", lambda model: _restore(model, context.original()))
-        yield from _within(candidate, given)
-        yield Snapshot(candidate.name)
+        if reason := (yield from _within(candidate, given)):
+            yield _note(f"{candidate.name}: {FAILED}: {reason}")
+        else:
+            yield Snapshot(candidate.name)
+            done.append(candidate.name)
     original = {name: float(value) for name, value in found.tensors.items()}
-    yield Select("best", [c.name for c in chosen], look.nearness(original, config.tolerance))
+    if done:
+        best = yield Select("best", done, look.nearness(original, config.tolerance))
+    if not done or best.measured.get(best.selected, {}).get(FAILED):
+        came = f"failures of all: {', '.join(c.name for c in chosen)}"
+        raise MethodError("auto", expected="a candidate that ends", came=came, remedy="retrain (--method retrain)")
 
 
 def halves(pictures: PictureSet, seed: int) -> tuple[PictureSet, PictureSet]:
@@ -109,40 +138,53 @@ def halves(pictures: PictureSet, seed: int) -> tuple[PictureSet, PictureSet]:
 
 def cost(config: Auto, sizes: Sizes, *, candidates: Sequence[Candidate]) -> Passes:
     """What the candidates cost that fit the budget, and the looks at them."""
-    chosen = affordable(config, sizes, candidates)
-    shown = sizes.tuning // 2  # about: people are halved, not pictures
-    looked = sizes.tuning - shown + min(config.probe_size, sizes.retain)
-    total = Passes(forward=(len(chosen) + 1) * looked + len(chosen) * sizes.forget)
-    for candidate in chosen:
-        total += candidate.cost(candidate.config, replace(sizes, tuning=shown))
+    total = _look(config, sizes)
+    for candidate in affordable(config, sizes, candidates):
+        total += _price(config, sizes, candidate)
     return total
 
 
 def affordable(config: Auto, sizes: Sizes, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates that fit the budget, taken in their order.
+    """The candidates that fit the budget with a look at each, taken in their order.
 
     Raises:
         Unavailable: nobody knows how the original was trained, so that no share of it can be said.
         MethodError: not even one fits.
     """
     epochs = recipe_for("auto", sizes.recipe, None).epochs
-    left = config.budget * epochs * (sizes.retain + sizes.forget) / sizes.retain
-    chosen, cheapest = list[Candidate](), float("inf")
+    whole = epochs * (sizes.retain + sizes.forget) / sizes.retain
+    first = _look(config, sizes).epochs(sizes.retain)
+    left, chosen, cheapest = config.budget * whole - first, list[Candidate](), float("inf")
     for candidate in candidates:
-        price = candidate.cost(candidate.config, sizes).epochs(sizes.retain)
+        price = _price(config, sizes, candidate).epochs(sizes.retain)
         cheapest = min(cheapest, price)
         if price <= left:
             chosen.append(candidate)
             left -= price
     if not chosen:
-        least = cheapest / epochs * sizes.retain / (sizes.retain + sizes.forget)
         raise MethodError(
             "auto.budget",
-            expected=f"at least {least:.3f} of the training of {epochs:g} epochs, for the cheapest candidate",
+            expected=f"at least {(first + cheapest) / whole:.3f} of the training of {epochs:g} epochs, for the "
+            "cheapest candidate",
             came=f"{config.budget:g}",
             remedy="raise it (--set budget=...), or retrain",
         )
     return chosen
+
+
+def _price(config: Auto, sizes: Sizes, candidate: Candidate) -> Passes:
+    """What a candidate costs, and the look at what it made."""
+    given = replace(sizes, tuning=_shown(sizes))
+    return candidate.cost(candidate.config, given) + _look(config, sizes) + Passes(forward=sizes.forget)
+
+
+def _look(config: Auto, sizes: Sizes) -> Passes:
+    """What a look costs, at tuning and retain pictures."""
+    return Passes(forward=sizes.tuning - _shown(sizes) + min(config.probe_size, sizes.retain))
+
+
+def _shown(sizes: Sizes) -> int:
+    return sizes.tuning // 2  # about: people are halved, not pictures
 
 
 @dataclass(frozen=True)
@@ -162,7 +204,11 @@ class Look:
         return self._kept(model, _answers(model, self.task.tuning))
 
     def nearness(self, original: Mapping[str, float], tolerance: float) -> Measure:
-        """Minus the largest gap to the estimated retrained model; the gaps; and whether they are small enough (1 or 0).
+        """How near a model is to the estimated retrained one: the gaps, and whether they are small enough (1 or 0).
+
+        The score is minus the largest gap; where gaps are not small enough, lower than that of any where they are, by
+        what is beyond chance; and lowest where the model has `failed`: its answers are not finite. `chance` is the
+        largest gap that chance explains.
 
         Args:
             original: accuracies of the original.
@@ -173,14 +219,16 @@ class Look:
             forget, tuning = _answers(model, self.task.forget), _answers(model, self.task.tuning)
             now = self._kept(model, tuning)
             gaps = retraining_gaps(forget, tuning, gone)
-            errors = gap_errors(forget, tuning, gone, seed=derive_seed(self.seed, "auto"))
+            ends = gaps_by_chance(forget, tuning, gone, seed=derive_seed(self.seed, "auto"))
             gaps["retain"] = now["retain"] - original["retain"]
             gaps["tuning"] = min(0.0, now["tuning"] - original["tuning"])
-            reached = all(abs(gap) <= tolerance + SURE * errors.get(name, 0.0) for name, gap in gaps.items())
-            told = {f"{name} gap": gap for name, gap in gaps.items()}
-            return {"score": -max(map(abs, gaps.values())), "enough": float(reached), **told}
+            told = {f"{name} gap": gap for name, gap in gaps.items()} | {
+                "chance": max(high for _, high in ends.values())
+            }
+            score = nearness(gaps, ends, tolerance)
+            return {"score": score, "enough": float(score >= -1), **told}
 
-        return measure
+        return guarded_measure(measure, score=-math.inf, enough=0.0)
 
     def _kept(self, model: PixelClassifier, tuning: Answers) -> dict[str, float]:
         known = ~self._gone(self.task.tuning)
@@ -197,16 +245,50 @@ class Look:
         return gone
 
 
-def _within(candidate: Candidate, context: Context) -> Phases:
-    """The phases of a candidate, under names of their own."""
-    phases = candidate.phases(candidate.config, context)
-    phase = next(phases, None)
-    while phase is not None:
-        result = yield replace(phase, name=f"{candidate.name}: {phase.name}")
-        try:
+def _within(candidate: Candidate, context: Context) -> Generator[Phase, PhaseResult, str]:
+    """The phases of a candidate, under names of their own.
+
+    Returns:
+        why it failed, or nothing. All that this rests on is recorded, so that a resumed run goes the same way.
+    """
+    try:
+        phases = candidate.phases(candidate.config, context)
+        phase = next(phases, None)
+        while phase is not None:
+            result = yield _guarded(replace(phase, name=f"{candidate.name}: {phase.name}"))
+            if reason := failure(result.tensors, result.probe):
+                return reason
             phase = phases.send(result)
-        except StopIteration:
-            phase = None
+    except StopIteration:
+        pass
+    except FAILURES as error:
+        return str(error)
+    return ""
+
+
+def _guarded(phase: Phase) -> Phase:
+    """The same phase, but where it fails the run goes on; `failure` finds it in the result."""
+    if isinstance(phase, Compute):
+        return replace(phase, fn=guarded_compute(phase.fn))
+    if isinstance(phase, Train):
+        probe = None if phase.probe is None else _guarded_probe(phase.probe)
+        return replace(phase, loss=guarded_loss(phase.loss), probe=probe)
+    return phase
+
+
+def _guarded_probe(probe: Probe) -> Probe:
+    stop, keep = probe.stop, probe.keep
+    return replace(
+        probe,
+        measure=guarded_measure(probe.measure),
+        stop=lambda values: FAILED in values or (stop is not None and stop(values)),
+        keep=None if keep is None else lambda values: None if FAILED in values else keep(values),
+    )
+
+
+def _note(name: str) -> Compute:
+    """A phase that does nothing: its name stands in the records of the run."""
+    return Compute(name, lambda _: {})
 
 
 def _answers(model: PixelClassifier, pictures: PictureSet) -> Answers:
