@@ -323,7 +323,7 @@ def draw(found: Mapping[str, Any]) -> None:
         axis.set(xlabel="inner steps", title=TITLES[name])
     axes[0].legend(fontsize=7)
     figure.savefig(FIGURES / "dlfd-perturbing.svg", metadata={"Date": None})
-    figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained", sharex=True)
+    figure, axes = plt.subplots(2, 3, figsize=(11, 6.6), layout="constrained", sharex=True)
     retrained = next(r for r in found["training"] if r["variant"] == "retrained")
     for axis, name in zip(axes.flat, TRAINED, strict=True):
         for variant in (*VARIANTS, *STEERED):
@@ -331,7 +331,8 @@ def draw(found: Mapping[str, Any]) -> None:
             axis.plot([r["step"] for r in rows], [r[name] for r in rows], label=variant)
         axis.axhline(retrained[name], color="k", linestyle=":", label="retrained")
         axis.set(title=TITLES[name])
-    axes[0, 0].legend(fontsize=6)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8)
     for axis in axes[1]:
         axis.set_xlabel("steps")
     figure.savefig(FIGURES / "dlfd-training.svg", metadata={"Date": None})

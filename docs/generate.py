@@ -117,7 +117,7 @@ def audits() -> str:
 def margins() -> str:
     """One row a margin of the verdict."""
     rows = [
-        (f"`{m.name}` on {', '.join(m.splits)}", f"{m.margin:g}", f"{m.floor:g}", f"{m.why[0].upper()}{m.why[1:]}.")
+        (f"`{m.name}` on {'; '.join(m.splits)}", f"{m.margin:g}", f"{m.floor:g}", f"{m.why[0].upper()}{m.why[1:]}.")
         for m in MARGINS
     ]
     return table(("audit", "margin", "floor", "the margin's reason"), rows)
