@@ -18,7 +18,7 @@ FAILURES = (MethodError, ModelError, Unavailable)
 
 
 def guarded_loss(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A loss that is not finite counts as 0; its gradient is what it was, so that the weights show it.
+    """A loss that is not finite counts as 0, so that a run goes on; weights that are no longer finite show it later.
 
     Example:
         >>> guarded_loss(lambda x: x.log().sum())(torch.tensor([-1.0]))
