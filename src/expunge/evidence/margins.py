@@ -75,8 +75,17 @@ THREE = "three right guesses in a hundred beyond what retraining leaves to an at
 FIVE = "five right guesses in a hundred for an attacker who holds a retrained model, which no real one does"
 
 
-def _attack(name: str, splits: tuple[str, ...], margin: float, floor: float, why: str) -> Margin:
-    return Margin(name, splits, margin, floor, why, above=REMEMBERS, below=OVERDONE)
+def _attack(
+    name: str,
+    splits: tuple[str, ...],
+    margin: float,
+    floor: float,
+    why: str,
+    *,
+    above: str = REMEMBERS,
+    below: str = OVERDONE,
+) -> Margin:
+    return Margin(name, splits, margin, floor, why, above=above, below=below)
 
 
 MARGINS: tuple[Margin, ...] = (
@@ -100,15 +109,7 @@ MARGINS: tuple[Margin, ...] = (
     ),
     _attack("mia_auroc", (ATTACKED,), 0.03, 0.005, THREE),
     _attack("mia_relative_auroc", (ATTACKED,), 0.05, 0.0075, FIVE),
-    Margin(
-        "mia_relative_auroc",
-        ("forget-vs-retain",),
-        margin=0.05,
-        floor=0.0075,
-        why=FIVE,
-        above=NARROWER,
-        below=WIDER,
-    ),
+    _attack("mia_relative_auroc", ("forget-vs-retain",), 0.05, 0.0075, FIVE, above=NARROWER, below=WIDER),
     _attack("tpr_at_1pct_fpr", (ATTACKED,), 0.03, 0.01, "three more pictures in a hundred recognised"),
     # of the attacks by shadow models the floors are those of the same attacks without; nobody retrained for them
     _attack("lira_auroc", (ATTACKED,), 0.03, 0.005, THREE),
