@@ -2,12 +2,11 @@
 
     python benchmarks/calibration.py [--jobs 2]
 
-Seed 300 has 32 originals and 32 models retrained without its 100 people; 48 more seeds, each with its own split and
-its own people, have two retrained models, the first 36 of them an original as well. The first 8 of either kind were in
-sight when margins and floors were set; the others are 60 disjoint pairs of retrained models and 60 originals. What each
-answers to each picture goes to runs/calibration: `SEED-KIND-NUMBER.npz` with logits of the four sets in half precision,
-`SEED.npz` with ids, labels and subjects. What is there is not made again; a model that was being trained when it
-stopped goes on from its checkpoint.
+Seed 300 has 36 originals and 64 models retrained without its 100 people; 32 more seeds, each with its own split and
+its own people, have an original and two retrained models. The first 8 of either kind were in sight when margins and
+floors were set; the others are 60 disjoint pairs of retrained models and 60 originals. What each answers goes to
+benchmarks/results/calibration/answers, as answers.py has it: `SEED-KIND-NUMBER.npz`, and `SEED.npz` with who is on the
+pictures. What is there is not made again; a model that was being trained when it stopped goes on from its checkpoint.
 """
 
 from __future__ import annotations
@@ -17,38 +16,36 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
+from answers import PLACE, compact, keep, people
 from expunge.app.desk import Silent
+from expunge.audits.observe import observe
 from expunge.bench.models import trained
 from expunge.bench.protocol import read_protocol
 from expunge.bench.tasks import BenchTask, bench_task
 from expunge.engine.settings import EngineSettings, decide
-from expunge.models.predict import predict
-from expunge.types import SPLITS
+from expunge.models.artefact import ModelArtefact
 
 ROOT = Path(__file__).parent
 FACES = Path(os.environ.get("EXPUNGE_FACES", ROOT.parents[0] / "../shared/faces"))
-CACHE, ANSWERS = ROOT.parent / "runs" / "cache", ROOT.parent / "runs" / "calibration"
+CACHE = ROOT.parent / "runs" / "cache"
 PROTOCOL = str(ROOT / "calibration.yaml")
-FIRST, MANY, OTHERS, ORIGINALS = 300, 32, 48, 36
+FIRST, ORIGINALS, REFERENCES, OTHERS = 300, 36, 64, 32
+SEEN = 8  # models of seed 300, of either kind, that were looked at before floors and margins were set
 
 Asked = tuple[int, str, int]  # seed, kind, number
 
 
 def asked_models() -> Iterator[Asked]:
-    """All models, those of one pair near each other."""
-    for number in range(MANY):
-        yield FIRST, "original", number
-        yield FIRST, "reference", number
-    for other in range(OTHERS):
-        seed = FIRST + 1 + other
+    """All models, those that others are held against first."""
+    yield from ((FIRST, "original", number) for number in range(ORIGINALS))
+    yield from ((FIRST, "reference", number) for number in range(REFERENCES))
+    for seed in range(FIRST + 1, FIRST + 1 + OTHERS):
         yield from ((seed, "reference", number) for number in range(2))
-        if other < ORIGINALS:
-            yield seed, "original", 0
+        yield seed, "original", 0
 
 
 def task_of(seed: int) -> BenchTask:
@@ -56,41 +53,34 @@ def task_of(seed: int) -> BenchTask:
     return bench_task(protocol, protocol.sizes["cpu"], seed, path=FACES / protocol.data.file, cache=CACHE)
 
 
+def model_of(bench: BenchTask, kind: str, number: int) -> ModelArtefact:
+    """One model: from the cache, or trained."""
+    original = kind == "original"
+    made = trained(
+        bench.size.arch,
+        bench.trained if original else bench.task.retain,
+        bench.recipe(bench.original_seed + 500 + number if original else bench.reference_seed(number)),
+        side=bench.size.side,
+        settings=decide(EngineSettings(seed=bench.seed, threads=1)),
+        cache=CACHE,
+        desk=Silent(),
+    )
+    return made.artefact
+
+
 def make(asked: Asked) -> str:
     """Train one model, unless its answers are there."""
     seed, kind, number = asked
     name = f"{seed}-{kind}-{number}"
-    if not (ANSWERS / f"{name}.npz").exists():
+    if not (file := PLACE / f"{name}.npz").exists():
         bench = task_of(seed)
-        if not (ANSWERS / f"{seed}.npz").exists():
-            keep(str(seed), described(bench))
-        original = kind == "original"
-        pictures = bench.trained if original else bench.task.retain
-        recipe = bench.recipe(bench.original_seed + 500 + number if original else bench.reference_seed(number))
-        size, settings = bench.size, decide(EngineSettings(seed=seed, threads=1))
-        model = trained(
-            size.arch, pictures, recipe, side=size.side, settings=settings, cache=CACHE, desk=Silent()
-        ).artefact.classifier
-        keep(
-            name, {f"logits_{s}": predict(model, bench.task.split(s)).logits.numpy().astype(np.float16) for s in SPLITS}
-        )
+        seen = observe(model_of(bench, kind, number).classifier, bench.task)
+        if not (PLACE / f"{seed}.npz").exists():
+            keep(PLACE / f"{seed}.npz", **people(seen))
+        # divergence looks at whole answers; only its floor is measured here
+        whole = (seed, kind) == (FIRST, "reference") and number < SEEN
+        keep(file, **compact(seen), **({"forget": seen["forget"].logits.astype(np.float16)} if whole else {}))
     return name
-
-
-def described(bench: BenchTask) -> dict[str, Any]:
-    sets = {name: bench.task.split(name) for name in SPLITS}
-    return {
-        f"{what}_{name}": value
-        for name, given in sets.items()
-        for what, value in (("ids", given.ids), ("labels", given.labels.numpy()), ("subjects", given.subjects))
-    }
-
-
-def keep(name: str, arrays: dict[str, Any]) -> None:
-    ANSWERS.mkdir(parents=True, exist_ok=True)
-    part = ANSWERS / f"{name}.{os.getpid()}.part.npz"
-    np.savez_compressed(part, **arrays)
-    part.replace(ANSWERS / f"{name}.npz")
 
 
 def main() -> None:

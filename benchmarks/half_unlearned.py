@@ -13,52 +13,30 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from calibration import CACHE, FIRST, task_of
-from expunge.app.desk import Silent
-from expunge.audits.observe import Observation
+from calibration import FIRST, model_of, task_of
+from expunge.audits.observe import Observation, Seen, observe
 from expunge.audits.run import audit
-from expunge.bench.models import trained
 from expunge.bench.tasks import BenchTask
-from expunge.engine.settings import EngineSettings, decide
 from expunge.evidence.verdict import judge
+from expunge.functional.losses import correct, per_example_loss
 from expunge.models.classifier import PixelClassifier
-from expunge.models.predict import predict
 from expunge.types import SPLITS, PictureSet
 from harness import RESULTS
-from verdict_calibration import described, observed, seen, told
+from verdict_calibration import told
 
 RESULT = RESULTS / "calibration" / "half-unlearned.json"
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the original
 HALVES = (1.0, 0.5, 0.0)
-SERIES, BATCH, PEOPLE, DRAWS = 4, 256, 100, 300
+SERIES, BATCH, DRAWS = 4, 256, 300
 ORDERED = "mia_relative_auroc", "forget-vs-retain"
 Row = dict[str, Any]
-
-
-def models_of(bench: BenchTask, number: int) -> tuple[PixelClassifier, PixelClassifier]:
-    """An original and a reference, from the cache that calibration.py filled."""
-    settings = decide(EngineSettings(seed=FIRST, threads=1))
-
-    def model(pictures: PictureSet, seed: int) -> PixelClassifier:
-        made = trained(
-            bench.size.arch,
-            pictures,
-            bench.recipe(seed),
-            side=bench.size.side,
-            settings=settings,
-            cache=CACHE,
-            desk=Silent(),
-        )
-        return made.artefact.classifier
-
-    original = model(bench.trained, bench.original_seed + 500 + number)
-    return original, model(bench.task.retain, bench.reference_seed(number))
 
 
 def between(original: PixelClassifier, reference: PixelClassifier, share: float, retain: PictureSet) -> PixelClassifier:
@@ -80,16 +58,17 @@ def between(original: PixelClassifier, reference: PixelClassifier, share: float,
     return mixed.eval()
 
 
-def answered(model: PixelClassifier, bench: BenchTask) -> Observation:
-    who = described(FIRST)
-    return {name: seen(name, predict(model, bench.task.split(name)).logits.numpy(), who, PEOPLE) for name in SPLITS}
-
-
-def blended(number: int, share: float) -> Observation:
+def blended(original: Observation, reference: Observation, share: float) -> Observation:
     """Logits at `share` of the way from the reference to the original."""
-    theirs, ours = (observed(FIRST, kind, number, PEOPLE) for kind in ("original", "reference"))
-    logits = {s: share * theirs[s].logits + (1 - share) * ours[s].logits for s in SPLITS}
-    return {name: seen(name, logits[name].astype(np.float32), described(FIRST), PEOPLE) for name in SPLITS}
+    return {s: blend(original[s], reference[s], share) for s in SPLITS}
+
+
+def blend(theirs: Seen, ours: Seen, share: float) -> Seen:
+    logits = share * theirs.logits + (1 - share) * ours.logits
+    answers, labels, sizes = torch.from_numpy(logits), torch.from_numpy(ours.labels), ours.spec.sizes
+    losses = per_example_loss(answers, labels, sizes=sizes).double().numpy()
+    hits = (correct(answers, labels, sizes=sizes, top=top).double().numpy() for top in (1, 2))
+    return replace(ours, logits=logits, losses=losses, hits=next(hits), hits_of_two=next(hits))
 
 
 def judged(after: Observation, beside: Observation) -> Row:
@@ -103,12 +82,15 @@ def judged(after: Observation, beside: Observation) -> Row:
 
 def series(bench: BenchTask, number: int) -> list[Row]:
     """Both series from one original to the reference trained beside it."""
-    original, reference = models_of(bench, number)
-    beside = observed(FIRST, "reference", number + SERIES, PEOPLE)
+    original, reference, other = (
+        model_of(bench, kind, i).classifier
+        for kind, i in (("original", number), ("reference", number), ("reference", number + SERIES))
+    )
+    untouched, retrained, beside = (observe(model, bench.task) for model in (original, reference, other))
     rows = []
     for share in SHARES:
-        mixed = answered(between(original, reference, share, bench.task.retain), bench)
-        for kind, after in (("weights", mixed), ("logits", blended(number, share))):
+        mixed = observe(between(original, reference, share, bench.task.retain), bench.task)
+        for kind, after in (("weights", mixed), ("logits", blended(untouched, retrained, share))):
             rows.append({"series": number, "kind": kind, "share": share, **judged(after, beside)})
             print({k: v for k, v in rows[-1].items() if k != "audits"}, flush=True)
     return rows

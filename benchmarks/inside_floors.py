@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from calibration import FIRST, task_of
+from calibration import FIRST, SEEN, model_of, task_of
 from expunge.app.deeper import Further
 from expunge.audits.gradients import gradients
 from expunge.audits.observe import observe
@@ -24,9 +24,7 @@ from expunge.audits.relearn import relearning
 from expunge.audits.residue import residue
 from expunge.audits.rows import RowsBeside
 from expunge.engine.settings import EngineSettings, decide
-from half_unlearned import models_of
 from harness import RESULTS
-from verdict_calibration import SEEN
 
 RESULT = RESULTS / "calibration" / "inside.json"
 
@@ -35,8 +33,8 @@ def looks() -> Iterator[RowsBeside]:
     """The audits, with the first retrained model as the audited one and all others beside it."""
     bench = task_of(FIRST)
     settings = decide(EngineSettings(seed=FIRST, threads=torch.get_num_threads()))
-    pairs = [models_of(bench, number) for number in range(SEEN)]
-    first, *beside = [reference for _, reference in pairs] + [original for original, _ in pairs]
+    asked = [(kind, number) for kind in ("reference", "original") for number in range(SEEN)]
+    first, *beside = [model_of(bench, kind, number).classifier for kind, number in asked]
     seen = observe(first, bench.task)
     yield gradients(None, first, beside, bench.task, seen, draws=1)
     yield relearning(None, first, beside, bench.task, Further(settings), draws=1).rows

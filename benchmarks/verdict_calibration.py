@@ -29,21 +29,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from calibration import ANSWERS, FIRST, MANY, ORIGINALS, OTHERS
-from expunge.audits.observe import Observation, Seen
+from answers import PLACE, observation, read, who
+from calibration import FIRST, ORIGINALS, OTHERS, REFERENCES, SEEN
+from expunge.audits.observe import Observation
 from expunge.audits.resampling import resampling
 from expunge.audits.run import audit
 from expunge.audits.statistics import Key, divergences
 from expunge.evidence.margins import MARGINS
 from expunge.evidence.verdict import Verdict, judge
 from expunge.functional.equivalence import FLOOR_FREEDOM
-from expunge.functional.losses import correct, per_example_loss
-from expunge.types import SPLITS, LabelSpec
+from expunge.types import LabelSpec
 from harness import RESULTS
 
 RESULT = RESULTS / "calibration" / "verdict.json"
 PEOPLE = (5, 25, 100)
-SEEN = 8  # models of seed 300 that were looked at before floors and margins were set
 DRAWS = 300  # of the bootstrap; only a standard deviation is taken from them
 JUDGED = {f"{margin.name}, {split}" for margin in MARGINS for split in margin.splits}
 CAUGHT, APART = "tpr_at_1pct_fpr", Key("js_divergence", "forget")
@@ -68,44 +67,19 @@ class Pair:
 
 def asked_pairs() -> Iterator[Pair]:
     """60 disjoint pairs of retrained models, 60 originals."""
-    yield from (Pair(FIRST, "reference", i, i + 1) for i in range(0, MANY, 2))
+    yield from (Pair(FIRST, "reference", i, i + 1) for i in range(0, REFERENCES, 2))
     yield from (Pair(FIRST + 1 + other, "reference", 0, 1) for other in range(OTHERS))
-    yield from (Pair(FIRST, "original", i, i) for i in range(MANY))
-    yield from (Pair(FIRST + 1 + other, "original", 0, 0) for other in range(ORIGINALS))
-
-
-def observed(seed: int, kind: str, number: int, people: int) -> Observation:
-    """What a model answered, with the first so many erased people looked at."""
-    answers = np.load(ANSWERS / f"{seed}-{kind}-{number}.npz")
-    return {name: seen(name, answers[f"logits_{name}"], described(seed), people) for name in SPLITS}
+    yield from (Pair(FIRST, "original", i, i) for i in range(ORIGINALS))
+    yield from (Pair(FIRST + 1 + other, "original", 0, 0) for other in range(OTHERS))
 
 
 @cache
-def described(seed: int) -> dict[str, Array]:
-    with np.load(ANSWERS / f"{seed}.npz") as found:
-        return dict(found)
-
-
-def seen(name: str, logits: Array, who: dict[str, Array], people: int) -> Seen:
-    ids, labels, subjects = (who[f"{what}_{name}"] for what in ("ids", "labels", "subjects"))
-    if name == "forget":
-        some = np.random.default_rng(0).permutation(np.unique(subjects))[:people]
-        kept = np.isin(subjects, some)
-        ids, labels, subjects, logits = ids[kept], labels[kept], subjects[kept], logits[kept]
-    classes = logits.shape[1]
-    spec = LabelSpec(("age_class",), (tuple(map(str, range(classes))),))
-    answers, truth = torch.from_numpy(logits.astype(np.float32)), torch.from_numpy(labels)
-    return Seen(
-        ids=ids,
-        subjects=subjects,
-        labels=labels,
-        logits=answers.numpy(),
-        losses=per_example_loss(answers, truth, sizes=spec.sizes).double().numpy(),
-        hits=correct(answers, truth, sizes=spec.sizes).double().numpy(),
-        hits_of_two=correct(answers, truth, sizes=spec.sizes, top=2).double().numpy(),
-        features=None,
-        spec=spec,
-    )
+def observed(seed: int, kind: str, number: int, people: int) -> Observation:
+    """What a model answered, with the first so many erased people looked at."""
+    whole = observation(read(PLACE / f"{seed}-{kind}-{number}.npz"), who(PLACE / f"{seed}.npz"))
+    subjects = who(PLACE / f"{seed}.npz")["forget"]
+    some = np.random.default_rng(0).permutation(np.unique(subjects))[:people]
+    return {**whole, "forget": whole["forget"].part(np.isin(subjects, some))}
 
 
 def judged(after: Observation, reference: Observation) -> Verdict:
@@ -141,7 +115,7 @@ def told(verdict: Verdict) -> Row:
 
 def there(pair: Pair) -> bool:
     names = (f"{pair.seed}-{pair.kind}-{pair.audited}", f"{pair.seed}-reference-{pair.reference}")
-    return all((ANSWERS / f"{name}.npz").exists() for name in names)
+    return all((PLACE / f"{name}.npz").exists() for name in names)
 
 
 def counts(rows: list[Row]) -> list[Row]:
@@ -167,8 +141,17 @@ def floors() -> dict[str, float]:
     return {
         **{name: value for name, value in beyond(pairs).items() if name in JUDGED},
         **{f"{name}, with tuning": value for name, value in beyond(more).items() if name.startswith(CAUGHT)},
-        f"{APART.name}, {APART.split}, of triples": beyond_triples(models),
+        f"{APART.name}, {APART.split}, of triples": beyond_triples(
+            [answering(i, model) for i, model in enumerate(models)]
+        ),
     }
+
+
+def answering(number: int, model: Observation) -> Observation:
+    """The same reference with all that it answered on erased pictures."""
+    logits = read(PLACE / f"{FIRST}-reference-{number}.npz")["forget"].astype(np.float32)
+    spec = LabelSpec(("label",), (tuple(map(str, range(logits.shape[1]))),))
+    return {**model, "forget": replace(model["forget"], logits=logits, spec=spec)}
 
 
 def with_tuning(model: Observation) -> Observation:

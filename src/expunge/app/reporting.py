@@ -97,7 +97,8 @@ def erasure_report(
         attestation=cover.attestation,
         descriptions={str(card["name"]): str(card.get("description", "")) for card in describe_audits()},
         unmeasured=not_measured(metrics),
-        notes=[*metrics.get("warnings", ()), *measured["notes"]],
+        warnings=metrics.get("warnings", ()),
+        notes=measured["notes"],
     )
     return _illustrated(data, erasure, seen, show_faces=cover.show_faces)
 

@@ -145,6 +145,7 @@ def told() -> ReportData:
         findings={"near_review": [{"id": "picture 1", "of": "picture 2", "owner": "person 3"}]},
         verdict=VERDICT,
         attestation="ab" * 32,
+        warnings=("the model lost skill; try --method retrain", "nobody said how the original was trained"),
         unmeasured=["klom: not run"],
         notes=["There is one reference."],
     )

@@ -32,6 +32,10 @@ PLANTED = ("<script></script>", "<img src='http://a.b/c'>", "<p onclick='x()'>",
 ALERTS = {
     "unchanged": ({"changed": False}, re.compile(r"nothing was erased", re.I)),
     "alarm": ({"verdict": VERDICT}, re.compile(r"alarm", re.I)),
+    "warned": (
+        {"warnings": ("the model lost skill; try --method retrain",)},
+        re.compile(r"gave a warning.*skill", re.I | re.S),
+    ),
     "budget": ({"budget_hit": "max_seconds"}, re.compile(r"budget", re.I)),
     "no-reference": ({"rows_references": (), "rows_floor": (), "reference": None}, re.compile(r"no retrained", re.I)),
 }

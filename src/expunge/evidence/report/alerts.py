@@ -11,7 +11,7 @@ from typing import Literal
 from expunge.evidence.report.data import ReportData
 from expunge.evidence.report.findings import waiting
 from expunge.evidence.report.judged import judged
-from expunge.evidence.report.words import counted
+from expunge.evidence.report.words import counted, sentence
 
 BUDGETS = {"max_seconds": "time", "max_steps": "steps"}
 
@@ -34,7 +34,7 @@ class Alert:
 
 def alerts(data: ReportData) -> tuple[Alert, ...]:
     """The boxes that are due, gravest first."""
-    due = (_unchanged(data), _alarm(data), _budget(data), _no_reference(data), _review(data))
+    due = (_unchanged(data), _alarm(data), _warned(data), _budget(data), _no_reference(data), _review(data))
     return tuple(alert for alert in due if alert is not None)
 
 
@@ -61,6 +61,18 @@ def _alarm(data: ReportData) -> Alert | None:
         "The audits raise an alarm",
         " ".join(verdict.alarms),
         "Read the verdict below before relying on this model.",
+    )
+
+
+def _warned(data: ReportData) -> Alert | None:
+    if not data.warnings:
+        return None
+    return Alert(
+        "warned",
+        "warning",
+        "The erasure gave a warning" if len(data.warnings) == 1 else f"The erasure gave {len(data.warnings)} warnings",
+        " ".join(f"{sentence(text).rstrip('.')}." for text in data.warnings),
+        "Each warning names its remedy: decide on it before putting this model into service.",
     )
 
 

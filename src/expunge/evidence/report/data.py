@@ -168,6 +168,7 @@ class ReportData:
         audit: as `metrics.json` holds it; its curves, people and groups are shown.
         attestation: id (hash of the file) of the signed attestation; "" where there is none.
         descriptions: a sentence for audits that the report does not know, by name.
+        warnings: what must not be missed of this erasure, with what to do about it, a sentence each.
         unmeasured: what was not measured, a sentence each.
         notes: more sentences on limits.
     """
@@ -195,6 +196,7 @@ class ReportData:
     verdict: Plain | None = None
     audit: Plain = field(default_factory=dict)
     attestation: str = ""
+    warnings: Sequence[str] = ()
     unmeasured: Sequence[str] = ()
     budget_hit: str = ""
     created: str = ""
