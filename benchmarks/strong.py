@@ -23,7 +23,7 @@ import functools
 import json
 import multiprocessing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from scipy.stats import norm
 from answers import PLACE, compact, keep, observation, read, who
 from calibration import FIRST, REFERENCES, ROOT, model_of, task_of
 from expunge.app.desk import Silent
+from expunge.app.measure import plain
 from expunge.app.references import Retraining
 from expunge.app.shadows import Unlearned, shadow_statistics, shadow_training
 from expunge.audits.attackcards import ATTACKS
@@ -275,6 +276,7 @@ def of_method(kept: Mapping[str, Array], yard: Yard) -> dict[str, Any]:
             "floor": row.reference,
             "gap": row.gap,
             "gap_interval": [row.gap_low, row.gap_high],
+            "told": row.gap_low is not None and row.gap_high is not None and not row.gap_low <= 0 <= row.gap_high,
         }
     return told
 
@@ -313,10 +315,13 @@ def tabled() -> dict[str, Any]:
             print(kind, flush=True)
     names = dict.fromkeys(name for found in rows.values() for name in found)
     luck = {n: float(np.sqrt(np.mean([f[n].ours[:, 0].var(ddof=1) for f in rows.values() if n in f]))) for n in names}
+    retrained = {n: np.concatenate([v.ours[:, 0], v.theirs[:, 0]]) for n, v in rows[RETRAINED].items()}
     return {
         "models": {"audited": AUDITED, "beside": BESIDE, "shadows": len(yard.halves.scaled), "method": MODELS},
         "luck": {name: round(value, 4) for name, value in luck.items()},
+        "retrained_luck": {n: round(float(v.std(ddof=1)), 4) for n, v in retrained.items() if n != RELATED.name},
         "rows": {kind: {**judged(found, luck), **methods[kind]} for kind, found in rows.items()},
+        "settings": {kind: plain(asdict(resolve_method(kind)[1])) for kind in METHODS if kind in rows},
     }
 
 

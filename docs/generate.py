@@ -11,11 +11,13 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer.main
 
+from expunge.app.measure import plain
 from expunge.app.tiers import tier_table
 from expunge.audits.registry import describe_audits
 from expunge.bench.cells import BenchTable
@@ -25,7 +27,7 @@ from expunge.bench.run import write_results
 from expunge.bench.table import fingerprint
 from expunge.cli.main import build
 from expunge.evidence.margins import MARGINS
-from expunge.methods.registry import describe_methods
+from expunge.methods.registry import describe_methods, resolve_method
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -318,6 +320,71 @@ def _attacked(cell: Card) -> str:
     return f"**{text}**" if cell["best"] else text
 
 
+SINGLE = {
+    "loss_auroc": "loss",
+    "entropy_auroc": "entropy",
+    "modified_entropy_auroc": "modified entropy",
+    "confidence_auroc": "confidence",
+    "margin_auroc": "margin",
+    "gradient_norm_auroc": "gradient norm",
+    "feature_distance_auroc": "feature distance",
+    "svc_auroc": "support vectors",
+}
+STRONGER = {
+    "mia_relative_auroc": "beside a retrained model",
+    "lira_auroc": "LiRA",
+    "lira_offline_auroc": "LiRA, offline",
+    "rmia_auroc": "RMIA",
+    "u_lira_auroc": "U-LiRA",
+    "klom": "KLoM",
+    "epsilon_quality": "epsilon score",
+}
+
+
+def strong() -> str:
+    """What every attack finds beyond what it finds in retrained models; and who passes the weak ones only."""
+    path = RESULTS / "strong.json"
+    if not path.exists():
+        return "Nothing is recorded yet."
+    found = json.loads(path.read_text())
+    rows = {name: cells for name, cells in found["rows"].items() if _as_now(name, found["settings"].get(name))}
+    parts = []
+    for heads in (SINGLE, STRONGER):
+        lines = [
+            (_called(name), *(_beyond_retraining(cells.get(key)) for key in heads)) for name, cells in rows.items()
+        ]
+        parts.append(table(("", *heads.values()), lines))
+    weak = [name for name, cells in rows.items() if name in found["settings"] and not cells["loss_auroc"]["told"]]
+    caught = {name: [said for key, said in (SINGLE | STRONGER).items() if _told(rows[name].get(key))] for name in weak}
+    lines = [(_called(name), ", ".join(by) or "none") for name, by in caught.items()]
+    parts.append(table(("not told apart by its losses", "but by"), lines))
+    return "\n\n".join(parts)
+
+
+def _as_now(name: str, settings: Card | None) -> bool:
+    """Whether a method still has the settings that it was measured with; models that no method made have none."""
+    return settings is None or settings == plain(asdict(resolve_method(name)[1]))
+
+
+def _called(name: str) -> str:
+    return name if name in ("original", "retrained") else f"`{name}`"
+
+
+def _told(cell: Card | None) -> bool:
+    return cell is not None and bool(cell["told"])
+
+
+def _beyond_retraining(cell: Card | None) -> str:
+    """A gap with half of its interval's width; of KLoM and epsilon the value and, in brackets, retraining's own."""
+    if cell is None:
+        return ""
+    if "floor" in cell:
+        text = "{value:.2f} ({floor:.2f})".format(**cell)
+        return f"**{text}**" if cell["told"] else text
+    text = f"{cell['gap']:+.3f} ±{(cell['interval'][1] - cell['interval'][0]) / 2:.3f}"
+    return f"**{text}**" if cell["told"] else f"{text} ≈" if cell["passed"] else text
+
+
 def benches() -> dict[str, Path]:
     """Folders of bench results by `<protocol>-<size>`, which is also the name of their page."""
     return {path.name: path for path in sorted((RESULTS / "bench").glob("*")) if path.is_dir()}
@@ -378,6 +445,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "mufac": mufac,
     "collapse": collapse,
     "attacks": attacks,
+    "strong": strong,
     "bench index": bench_index,
 }
 

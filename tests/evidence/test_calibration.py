@@ -6,8 +6,10 @@ as soon as all of them are on file. Until then what is there must not contradict
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ import pytest
 from expunge.evidence.margins import MARGINS
 from expunge.functional.equivalence import FLOOR_FREEDOM
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "calibration"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+RESULTS = BENCHMARKS / "results" / "calibration"
 FOUND: dict[str, Any] = json.loads((RESULTS / "verdict.json").read_text())
 PEOPLE, ASKED = (5, 25, 100), 60
 SEEN = {"reference": 4, "original": 8}  # pairs of models that were in sight when margins were set
@@ -81,6 +84,31 @@ def test_models_are_disjoint_between_pairs() -> None:
     pairs = {(o["seed"], o["audited"], o["reference"]) for o in FOUND["outcomes"] if o["kind"] == "reference"}
     models = [(seed, number) for seed, *numbers in pairs for number in numbers]
     assert len(models) == len(set(models))
+
+
+@pytest.fixture
+def judging(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that judges."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("verdict_calibration")
+
+
+def test_what_every_judged_model_answered_is_in_the_repository(judging: ModuleType) -> None:
+    assert FOUND["outcomes"]
+    for told in FOUND["outcomes"]:
+        for name in (f"{told['kind']}-{told['audited']}", f"reference-{told['reference']}"):
+            assert (judging.PLACE / f"{told['seed']}-{name}.npz").exists()
+
+
+@pytest.mark.parametrize("people", [5, 100])
+@pytest.mark.parametrize("kind", ["reference", "original"])
+def test_outcomes_follow_from_these_answers(judging: ModuleType, kind: str, people: int) -> None:
+    told = next(o for o in FOUND["outcomes"] if (o["kind"], o["people"]) == (kind, people))
+    pair = judging.Pair(told["seed"], kind, told["audited"], told["reference"])
+    again = judging.outcome(pair, people)
+    assert again["overall"] == told["overall"] and again["audits"].keys() == told["audits"].keys()
+    for name, (verdict, gap, *_) in told["audits"].items():
+        assert again["audits"][name][:2] == [verdict, pytest.approx(gap, abs=1e-4)]
 
 
 def test_half_unlearned_models_lie_between_original_and_reference() -> None:
