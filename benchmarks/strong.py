@@ -72,7 +72,7 @@ WATCHED: tuple[Split, ...] = ("forget", "tuning", "reporting")
 STRONGER = ("lira", "lira_offline", "rmia")
 RELATED = Key(RELATIVE, "forget-vs-retain")
 MARGIN = {margin.name: margin.margin for margin in MARGINS}
-LEVEL, WIDE, NARROW = 0.05, norm.ppf(0.975), norm.ppf(0.95)
+LEVEL, WIDE, NARROW = 0.05, float(norm.ppf(0.975)), float(norm.ppf(0.95))
 Array = np.ndarray[Any, np.dtype[Any]]
 Asked = tuple[str, int]  # method, or kind of a trained model; number
 
@@ -200,6 +200,12 @@ class Yard:
         weights = resampling(references[0], draws=DRAWS, seed=0)
         return cls(references[:BESIDE], kept["attacks"][:BESIDE], np.stack(every), halves, weights)
 
+    @functools.cached_property
+    def stronger(self) -> dict[str, Array]:
+        """What attacks by shadow models find in the references, [8, 1 + D]."""
+        found = [stronger(one, self) for one in self.references]
+        return {name: np.stack([one[name] for one in found]) for name in found[0]}
+
 
 def answers_of(kept: Mapping[str, Array], subjects: Mapping[str, Array]) -> list[Observation]:
     """Those models of a file of which all answers are kept."""
@@ -230,9 +236,9 @@ def found_in(kind: str, kept: Mapping[str, Array], at: slice, yard: Yard) -> dic
     """Every attack on single models, on the models of a file at `at`."""
     seen = answers_of({name: kept[name][at] for name in ("odds", "right")}, who(PLACE / f"{FIRST}.npz"))
     found = {f"{name}_auroc": Values(kept["attacks"][at][:, i], yard.singles[:, i]) for i, name in enumerate(SINGLE)}
-    ours, theirs = ([stronger(one, yard) for one in several] for several in (seen, yard.references))
-    for name in ours[0]:
-        found[name] = Values(np.stack([one[name] for one in ours]), np.stack([one[name] for one in theirs]))
+    ours = [stronger(one, yard) for one in seen]
+    for name, theirs in yard.stronger.items():
+        found[name] = Values(np.stack([one[name] for one in ours]), theirs)
     left = np.stack([in_every_draw(relative(one, yard.references, yard.weights)[RELATED]) for one in seen])
     found[RELATED.name] = Values(left, np.full((BESIDE, left.shape[1]), EVEN))
     if kind in RATIO and "forget" in kept:

@@ -333,7 +333,7 @@ SINGLE = {
 STRONGER = {
     "mia_relative_auroc": "beside a retrained model",
     "lira_auroc": "LiRA",
-    "lira_offline_auroc": "LiRA, offline",
+    "lira_offline_auroc": "offline LiRA",
     "rmia_auroc": "RMIA",
     "u_lira_auroc": "U-LiRA",
     "klom": "KLoM",
@@ -356,7 +356,7 @@ def strong() -> str:
         parts.append(table(("", *heads.values()), lines))
     weak = [name for name, cells in rows.items() if name in found["settings"] and not cells["loss_auroc"]["told"]]
     caught = {name: [said for key, said in (SINGLE | STRONGER).items() if _told(rows[name].get(key))] for name in weak}
-    lines = [(_called(name), ", ".join(by) or "none") for name, by in caught.items()]
+    lines = [(_called(name), "; ".join(by) or "none") for name, by in caught.items()]
     parts.append(table(("not told apart by its losses", "but by"), lines))
     return "\n\n".join(parts)
 

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -194,3 +195,17 @@ def test_attacks_that_are_older_than_their_results_are_not_shown(results: Module
     assert "**0.500 (0.400 to 0.600)**" in results.attacks()
     (folder / "seed-0" / "original.json").write_text("{}")
     assert results.attacks() == "Age: older than its results."
+
+
+def test_methods_that_pass_weak_attacks_only_are_named_and_older_settings_left_out(results: ModuleType) -> None:
+    passed = {"value": 0.53, "gap": 0.004, "interval": [-0.006, 0.014], "told": False, "passed": True}
+    told = {"value": 0.6, "gap": 0.072, "interval": [0.06, 0.084], "told": True, "passed": False}
+    klom = {"value": 1.9, "interval": [1.8, 2.0], "floor": 1.5, "gap": 0.4, "gap_interval": [0.3, 0.5], "told": True}
+    weak = {name: passed for name in results.SINGLE}
+    rows = {"original": {"loss_auroc": told}, "cf-k": {**weak, "lira_auroc": told, "klom": klom}, "neggrad": weak}
+    settings = {"cf-k": results.plain(asdict(results.resolve_method("cf-k")[1])), "neggrad": {"lr": 99}}
+    results.RESULTS.mkdir(parents=True)
+    (results.RESULTS / "strong.json").write_text(json.dumps({"rows": rows, "settings": settings}))
+    said = results.strong()
+    assert "+0.004 ±0.010 ≈" in said and "**+0.072 ±0.012**" in said and "**1.90 (1.50)**" in said
+    assert "| `cf-k` | LiRA; KLoM |" in said and "neggrad" not in said
