@@ -22,6 +22,7 @@ import copy
 import functools
 import json
 import multiprocessing
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ from expunge.audits.halves import joined
 from expunge.audits.observe import Observation, observe
 from expunge.audits.population import LOSS, attack_scores, ranked
 from expunge.audits.resampling import resampling
-from expunge.audits.shadowattacks import membership, method_rows
+from expunge.audits.run import audit
+from expunge.audits.shadowattacks import ShadowStudy, membership, method_rows, shadow_rows
 from expunge.audits.shadows import ShadowPlan, Shadows
 from expunge.audits.statistics import ATTACKED, EVEN, RELATIVE, Estimate, Key, relative
 from expunge.bench.protocol import read_protocol
@@ -51,6 +53,7 @@ from expunge.engine.jobs import Workers
 from expunge.engine.settings import EngineSettings, decide
 from expunge.errors import ExpungeError
 from expunge.evidence.margins import LEAST, MARGINS
+from expunge.evidence.verdict import judge
 from expunge.functional.attacks.lira import u_lira_ratio
 from expunge.functional.seeding import derive_seed
 from expunge.functional.significance import holm
@@ -65,6 +68,7 @@ METHODS = tuple(entry.name for entry in read_protocol("mufac-age").methods)
 RATIO = ("dlfd", "finetune", "neggrad-plus", "scrub")  # of these U-LiRA
 PLAIN = (*RATIO, *(name for name in METHODS if name not in RATIO and ":" not in name))  # of these KLoM and epsilon
 AUDITED, MODELS, BESIDE, SHADOWS = 4, 32, 8, 32
+REFERRED = 3  # references of a verdict
 RETRAINED = "retrained"
 DRAWS = 200
 SINGLE = (LOSS, *ATTACKS)
@@ -72,6 +76,7 @@ WATCHED: tuple[Split, ...] = ("forget", "tuning", "reporting")
 STRONGER = ("lira", "lira_offline", "rmia")
 RELATED = Key(RELATIVE, "forget-vs-retain")
 MARGIN = {margin.name: margin.margin for margin in MARGINS}
+KEPT = [margin for margin in MARGINS if margin.name != "js_divergence"]
 LEVEL, WIDE, NARROW = 0.05, float(norm.ppf(0.975)), float(norm.ppf(0.95))
 Array = np.ndarray[Any, np.dtype[Any]]
 Asked = tuple[str, int]  # method, or kind of a trained model; number
@@ -232,9 +237,8 @@ class Values:
         return float(np.sqrt(self.gap[1:].var() + trained))
 
 
-def found_in(kind: str, kept: Mapping[str, Array], at: slice, yard: Yard) -> dict[str, Values]:
-    """Every attack on single models, on the models of a file at `at`."""
-    seen = answers_of({name: kept[name][at] for name in ("odds", "right")}, who(PLACE / f"{FIRST}.npz"))
+def found_in(kind: str, kept: Mapping[str, Array], seen: list[Observation], at: slice, yard: Yard) -> dict[str, Values]:
+    """Every attack on single models, on the models of a file at `at`, whose answers are `seen`."""
     found = {f"{name}_auroc": Values(kept["attacks"][at][:, i], yard.singles[:, i]) for i, name in enumerate(SINGLE)}
     ours = [stronger(one, yard) for one in seen]
     for name, theirs in yard.stronger.items():
@@ -291,6 +295,22 @@ def shadows_of(odds: Array, ids: Array) -> Shadows:
     return Shadows(ids, odds.astype(np.float32)[:, :, None], np.zeros(odds.shape, bool), np.zeros(len(odds)))
 
 
+def verdicts(seen: list[Observation], before: list[Observation], yard: Yard) -> dict[str, int]:
+    """What `expunge audit` would say of each model beside three references, with LiRA and RMIA.
+
+    Nothing is relearned, and the divergence of answers is not judged: whole answers are not kept.
+    """
+    beside, study = yard.references[:REFERRED], ShadowStudy(halves=yard.halves)
+    said = []
+    for one, untouched in zip(seen, before, strict=True):
+        report = audit(untouched, one, beside, draws=DRAWS)
+        more = shadow_rows(study, untouched, one, beside, draws=DRAWS)
+        references = [a + b for a, b in zip(report.rows_reference, more.references, strict=True)]
+        rows = report.rows_after + more.after
+        said.append(judge(rows, references, before=report.rows_before + more.before, margins=KEPT).overall)
+    return dict(Counter(said))
+
+
 def judged(found: Mapping[str, Values], luck: Mapping[str, float]) -> dict[str, Any]:
     """Gaps of a row with 95 % intervals; told apart: as the verdict has it, Holm over the attacks of the row."""
     gaps = {name: (float(v.gap[0]), v.error(luck[name])) for name, v in found.items()}
@@ -310,14 +330,17 @@ def judged(found: Mapping[str, Values], luck: Mapping[str, float]) -> dict[str, 
 
 def tabled() -> dict[str, Any]:
     """All rows of which there are statistics."""
-    yard, rows, methods = Yard.read(), {}, {}
+    yard, subjects = Yard.read(), who(PLACE / f"{FIRST}.npz")
+    before, rows, methods = answers_of(read(STRONG / "original.npz"), subjects), {}, {}
     for kind in ("original", *METHODS, RETRAINED):
         file = STRONG / file_of("reference" if kind == RETRAINED else kind)
         if file.exists():
             kept = read(file)
             at = slice(BESIDE, None) if kind == RETRAINED else slice(AUDITED)
-            rows[kind] = found_in(kind, kept, at, yard)
+            seen = answers_of({name: kept[name][at] for name in ("odds", "right")}, subjects)
+            rows[kind] = found_in(kind, kept, seen, at, yard)
             methods[kind] = of_method(kept, yard) if "forget" in kept else {}
+            methods[kind] |= {"verdicts": verdicts(seen, before, yard)}
             print(kind, flush=True)
     names = dict.fromkeys(name for found in rows.values() for name in found)
     luck = {n: float(np.sqrt(np.mean([f[n].ours[:, 0].var(ddof=1) for f in rows.values() if n in f]))) for n in names}

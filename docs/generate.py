@@ -354,11 +354,17 @@ def strong() -> str:
             (_called(name), *(_beyond_retraining(cells.get(key)) for key in heads)) for name, cells in rows.items()
         ]
         parts.append(table(("", *heads.values()), lines))
+    parts.append(table(("", *(f"called {name}" for name in OUTCOMES)), [_outcomes(n, c) for n, c in rows.items()]))
     weak = [name for name, cells in rows.items() if name in found["settings"] and not cells["loss_auroc"]["told"]]
     caught = {name: [said for key, said in (SINGLE | STRONGER).items() if _told(rows[name].get(key))] for name in weak}
     lines = [(_called(name), "; ".join(by) or "none") for name, by in caught.items()]
     parts.append(table(("not told apart by its losses", "but by"), lines))
     return "\n\n".join(parts)
+
+
+def _outcomes(name: str, cells: Card) -> tuple[str, ...]:
+    """How often each verdict was given."""
+    return (_called(name), *(str(cells["verdicts"].get(outcome, 0)) for outcome in OUTCOMES))
 
 
 def _as_now(name: str, settings: Card | None) -> bool:

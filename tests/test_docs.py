@@ -201,11 +201,15 @@ def test_methods_that_pass_weak_attacks_only_are_named_and_older_settings_left_o
     passed = {"value": 0.53, "gap": 0.004, "interval": [-0.006, 0.014], "told": False, "passed": True}
     told = {"value": 0.6, "gap": 0.072, "interval": [0.06, 0.084], "told": True, "passed": False}
     klom = {"value": 1.9, "interval": [1.8, 2.0], "floor": 1.5, "gap": 0.4, "gap_interval": [0.3, 0.5], "told": True}
-    weak = dict.fromkeys(results.SINGLE, passed)
-    rows = {"original": {"loss_auroc": told}, "cf-k": {**weak, "lira_auroc": told, "klom": klom}, "neggrad": weak}
+    weak = {**dict.fromkeys(results.SINGLE, passed), "verdicts": {"inconclusive": 4}}
+    rows = {
+        "original": {"loss_auroc": told, "verdicts": {"distinguishable": 4}},
+        "cf-k": {**weak, "lira_auroc": told, "klom": klom},
+        "neggrad": weak,
+    }
     settings = {"cf-k": results.plain(asdict(results.resolve_method("cf-k")[1])), "neggrad": {"lr": 99}}
     results.RESULTS.mkdir(parents=True)
     (results.RESULTS / "strong.json").write_text(json.dumps({"rows": rows, "settings": settings}))
     said = results.strong()
     assert "+0.004 ±0.010 ≈" in said and "**+0.072 ±0.012**" in said and "**1.90 (1.50)**" in said
-    assert "| `cf-k` | LiRA; KLoM |" in said and "neggrad" not in said
+    assert "| `cf-k` | 0 | 4 | 0 |" in said and "| `cf-k` | LiRA; KLoM |" in said and "neggrad" not in said
