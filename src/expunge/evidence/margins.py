@@ -111,10 +111,9 @@ MARGINS: tuple[Margin, ...] = (
     _attack("mia_relative_auroc", (ATTACKED,), 0.05, 0.0075, FIVE),
     _attack("mia_relative_auroc", ("forget-vs-retain",), 0.05, 0.0075, FIVE, above=NARROWER, below=WIDER),
     _attack("tpr_at_1pct_fpr", (ATTACKED,), 0.03, 0.01, "three more pictures in a hundred recognised"),
-    # of the attacks by shadow models the floors are those of the same attacks without; nobody retrained for them
-    _attack("lira_auroc", (ATTACKED,), 0.03, 0.005, THREE),
-    _attack("rmia_auroc", (ATTACKED,), 0.03, 0.005, THREE),
-    _attack("u_lira_auroc", ("forget",), 0.05, 0.0075, FIVE),
+    _attack("lira_auroc", (ATTACKED,), 0.03, 0.0125, THREE),
+    _attack("rmia_auroc", (ATTACKED,), 0.03, 0.015, THREE),
+    _attack("u_lira_auroc", ("forget",), 0.05, 0.0175, FIVE),
     Margin(
         "js_divergence",
         ("forget",),
