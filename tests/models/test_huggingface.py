@@ -46,8 +46,8 @@ def test_families_come_in_and_go_out_as_drop_ins(family: str, tmp_path: Path) ->
     net = AutoModelForImageClassification.from_pretrained(tmp_path / "out", local_files_only=True)
     assert state_bytes_hash(net) == state_bytes_hash(fresh) != loaded.weights_sha256
     x = torch.rand(1, 3, 32, 32)
-    with torch.no_grad():
-        assert torch.equal(net((x - fresh.mean) / fresh.std).logits, fresh.eval()(x))
+    with torch.no_grad():  # weights are the same to the bit; where tensors lie in memory may change the last digit
+        torch.testing.assert_close(net((x - fresh.mean) / fresh.std).logits, fresh.eval()(x))
 
 
 def test_what_a_bundled_model_saves_is_an_ordinary_directory(saved: Path) -> None:
