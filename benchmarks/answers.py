@@ -24,12 +24,9 @@ SPEC = LabelSpec(("label",), (("its own", "any other"),))
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def keep(file: Path, **arrays: Array) -> None:
-    """Write arrays as a whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part.npz")
-    np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
-    part.replace(file)
+def file_of(seed: int, *model: str | int) -> Path:
+    """Where the answers of a model (kind, number) lie; without one, where it is told who is on the pictures."""
+    return PLACE / f"{'-'.join(map(str, (seed, *model)))}.npz"
 
 
 def people(observation: Mapping[Split, Seen]) -> dict[str, Array]:
@@ -54,9 +51,14 @@ def read(file: Path) -> dict[str, Array]:
 
 
 @cache
-def who(file: Path) -> dict[str, Array]:
+def who(seed: int) -> dict[str, Array]:
     """`people` of a seed, as it was kept."""
-    return read(file)
+    return read(file_of(seed))
+
+
+def answers_of(seed: int, kind: str, number: int) -> Observation:
+    """What a model answered."""
+    return observation(read(file_of(seed, kind, number)), who(seed))
 
 
 def observation(kept: Mapping[str, Array], subjects: Mapping[str, Array]) -> Observation:

@@ -12,22 +12,22 @@ pictures. What is there is not made again; a model that was being trained when i
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from answers import PLACE, compact, keep, people
+from answers import compact, file_of, people
 from expunge.app.desk import Silent
 from expunge.audits.observe import observe
 from expunge.bench.models import trained
 from expunge.bench.protocol import read_protocol
+from expunge.bench.raw import write_arrays
 from expunge.bench.tasks import BenchTask, bench_task
 from expunge.engine.settings import EngineSettings, decide
 from expunge.models.artefact import ModelArtefact
+from harness import spread
 
 ROOT = Path(__file__).parent
 FACES = Path(os.environ.get("EXPUNGE_FACES", ROOT.parents[0] / "../shared/faces"))
@@ -71,27 +71,23 @@ def model_of(bench: BenchTask, kind: str, number: int) -> ModelArtefact:
 def make(asked: Asked) -> str:
     """Train one model, unless its answers are there."""
     seed, kind, number = asked
-    name = f"{seed}-{kind}-{number}"
-    if not (file := PLACE / f"{name}.npz").exists():
+    if not (file := file_of(seed, kind, number)).exists():
         bench = task_of(seed)
         seen = observe(model_of(bench, kind, number).classifier, bench.task)
-        if not (PLACE / f"{seed}.npz").exists():
-            keep(PLACE / f"{seed}.npz", **people(seen))
+        if not file_of(seed).exists():
+            write_arrays(file_of(seed), people(seen))
         # divergence looks at whole answers; only its floor is measured here
         whole = (seed, kind) == (FIRST, "reference") and number < SEEN
-        keep(file, **compact(seen), **({"forget": seen["forget"].logits.astype(np.float16)} if whole else {}))
-    return name
+        write_arrays(file, compact(seen) | ({"forget": seen["forget"].logits.astype(np.float16)} if whole else {}))
+    return file.stem
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    with multiprocessing.get_context("spawn").Pool(
-        given.jobs, initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        for name in pool.imap(make, list(asked_models())):
-            print(name, flush=True)
+    for name in spread(make, list(asked_models()), given.jobs):
+        print(name, flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 from dataclasses import asdict, dataclass, fields
@@ -22,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from expunge.app.desk import Silent
 from expunge.app.line import Erasure, unlearn, watch
@@ -40,7 +38,7 @@ from expunge.errors import ExpungeError
 from expunge.methods.registry import resolve_method
 from expunge.models.artefact import ModelArtefact
 from expunge.types import PictureSet
-from harness import RESULTS
+from harness import RESULTS, spread
 
 ROOT = Path(__file__).parent
 FACES = Path(os.environ.get("EXPUNGE_FACES", ROOT.parents[0] / "../shared/faces"))
@@ -172,13 +170,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     wanted, found = configurations(), kept()
-    with multiprocessing.get_context("spawn").Pool(
-        given.jobs, initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        for asked, row in pool.imap_unordered(answered, [asked for asked in wanted if asked not in found]):
-            found[asked] = row
-            write([found[one] for one in wanted if one in found])
-            print(json.dumps(row), flush=True)
+    for asked, row in spread(answered, [asked for asked in wanted if asked not in found], given.jobs):
+        found[asked] = row
+        write([found[one] for one in wanted if one in found])
+        print(json.dumps(row), flush=True)
     if sum(map(collapsed, found.values())) > MOST:
         sys.exit(1)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,10 @@ import torch
 from torch import nn
 
 from calibration import FIRST, model_of, task_of
-from expunge.audits.observe import Observation, Seen, observe
+from expunge.audits.observe import Observation, Seen, answered, observe
 from expunge.audits.run import audit
 from expunge.bench.tasks import BenchTask
 from expunge.evidence.verdict import judge
-from expunge.functional.losses import correct, per_example_loss
 from expunge.models.classifier import PixelClassifier
 from expunge.types import SPLITS, PictureSet
 from harness import RESULTS
@@ -64,11 +62,8 @@ def blended(original: Observation, reference: Observation, share: float) -> Obse
 
 
 def blend(theirs: Seen, ours: Seen, share: float) -> Seen:
-    logits = share * theirs.logits + (1 - share) * ours.logits
-    answers, labels, sizes = torch.from_numpy(logits), torch.from_numpy(ours.labels), ours.spec.sizes
-    losses = per_example_loss(answers, labels, sizes=sizes).double().numpy()
-    hits = (correct(answers, labels, sizes=sizes, top=top).double().numpy() for top in (1, 2))
-    return replace(ours, logits=logits, losses=losses, hits=next(hits), hits_of_two=next(hits))
+    logits = torch.from_numpy(share * theirs.logits + (1 - share) * ours.logits)
+    return answered(ours.ids, ours.subjects, torch.from_numpy(ours.labels), logits, ours.spec)
 
 
 def judged(after: Observation, beside: Observation) -> Row:

@@ -6,17 +6,20 @@ Absolute times are noise on shared machines; the ratio of neighbours is not. Raw
 from __future__ import annotations
 
 import json
+import multiprocessing
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 RESULTS = Path(__file__).parent / "results"
+In, Out = TypeVar("In"), TypeVar("Out")
 
 
 @dataclass(frozen=True)
@@ -77,3 +80,9 @@ def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def spread(work: Callable[[In], Out], asked: Sequence[In], jobs: int) -> Iterator[Out]:
+    """Do work in several processes of one thread each; results as they come."""
+    with multiprocessing.get_context("spawn").Pool(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.imap_unordered(work, asked)

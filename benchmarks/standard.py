@@ -42,25 +42,25 @@ def done(words: list[str], out: Path) -> float:
     return time.monotonic() - start
 
 
-def erased(epochs: int) -> tuple[Path, list[str]]:
-    """A finished erase run, and the flags that name its data."""
+def erased(epochs: int) -> Path:
+    """A finished erase run."""
     place, data = PLACE / f"{epochs}-epochs", [
         "--data", str((FACES / "mufac.parquet").resolve()), "--label", "age_class", "--subject", "identity",
-        "--size", "64", "--cache", str(PLACE / "cache"), "--resume",
+        "--size", "64", "--cache", str(PLACE / "cache"),
     ]  # fmt: skip
     request = place / "request.csv"
     place.mkdir(parents=True, exist_ok=True)
-    done(expunge("draw-request", *data[:-1], "--share", SHARE, "--out", str(request)), request)
-    train = ["train", *data, "--arch", "resnet18-half", "--epochs", str(epochs)]
+    done(expunge("draw-request", *data, "--share", SHARE, "--out", str(request)), request)
+    train = ["train", *data, "--resume", "--arch", "resnet18-half", "--epochs", str(epochs)]
     original, reference, out = place / "original", place / "reference", place / "erased"
     done(expunge(*train, "--out", str(original)), original)
     done(
         expunge(*train, "--without", str(request), "--near-copies", "ignore", "--seed", "101", "--out", str(reference)),
         reference,
     )
-    made = ["erase", *data, "--model", str(original), "--request", str(request), "--near-copies", "ignore"]
+    made = ["erase", *data, "--resume", "--model", str(original), "--request", str(request), "--near-copies", "ignore"]
     done(expunge(*made, "--reference", str(reference), "--out", str(out)), out)
-    return out, data
+    return out
 
 
 def audit(run: Path, workers: str, name: str) -> tuple[list[str], Path, Path]:
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--again", type=int, default=8)
     parser.add_argument("--most", type=float, default=75, help="minutes")
     given = parser.parse_args()
-    twice, once = by_both(erased(given.again)[0]), interrupted(erased(given.epochs)[0])
+    twice, once = by_both(erased(given.again)), interrupted(erased(given.epochs))
     minutes = round(sum(once["seconds"]) / 60, 1)
     tier = f"expunge audit --tier standard, MUFAC, half width, {given.epochs} epochs"
     rows: list[dict[str, object]] = [

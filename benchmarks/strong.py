@@ -21,7 +21,6 @@ import argparse
 import copy
 import functools
 import json
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -29,10 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import norm
 
-from answers import PLACE, compact, keep, observation, read, who
+from answers import answers_of, compact, observation, read, who
 from calibration import FIRST, REFERENCES, ROOT, model_of, task_of
 from expunge.app.desk import Silent
 from expunge.app.measure import plain
@@ -44,24 +42,23 @@ from expunge.audits.observe import Observation, observe
 from expunge.audits.population import LOSS, attack_scores, ranked
 from expunge.audits.resampling import resampling
 from expunge.audits.run import audit
-from expunge.audits.shadowattacks import ShadowStudy, membership, method_rows, shadow_rows
+from expunge.audits.shadowattacks import ShadowStudy, membership, method_rows, shadow_rows, told_apart
 from expunge.audits.shadows import ShadowPlan, Shadows
 from expunge.audits.statistics import ATTACKED, EVEN, RELATIVE, Estimate, Key, relative
 from expunge.bench.protocol import read_protocol
+from expunge.bench.raw import slug, write_arrays
 from expunge.bench.tasks import BenchTask
 from expunge.engine.jobs import Workers
 from expunge.engine.settings import EngineSettings, decide
 from expunge.errors import ExpungeError
 from expunge.evidence.margins import LEAST, MARGINS
 from expunge.evidence.verdict import judge
-from expunge.functional.attacks.lira import u_lira_ratio
 from expunge.functional.seeding import derive_seed
 from expunge.functional.significance import holm
-from expunge.functional.stats import mean_of, weighted_auroc
 from expunge.methods.registry import resolve_method
 from expunge.models.artefact import ModelArtefact
 from expunge.types import Split, SteeringTask
-from harness import RESULTS
+from harness import RESULTS, spread
 
 STRONG, PARTS = RESULTS / "strong", ROOT.parent / "runs" / "strong"
 METHODS = tuple(entry.name for entry in read_protocol("mufac-age").methods)
@@ -109,20 +106,24 @@ def make(asked: Asked) -> str:
         return f"{kind} {number}: {error}"
     if number < AUDITED or kind == "reference":
         seen = observe(model, task, features=True)
-        keep(file, **compact(seen), attacks=attacked(seen))
+        write_arrays(file, compact(seen) | {"attacks": attacked(seen)})
     else:
-        keep(file, **compact(observe(model, task), ("forget",)))
+        write_arrays(file, compact(observe(model, task), ("forget",)))
     return f"{kind} {number}"
 
 
 def gathered(kind: str, number: int) -> bool:
     """Whether the statistics of this model are in the repository."""
-    file = STRONG / file_of(kind)
+    file = gathered_in(kind)
     return file.exists() and (number < AUDITED or kind not in METHODS or "forget" in read(file))
 
 
 def part_of(kind: str, number: int) -> Path:
-    return PARTS / f"{Path(file_of(kind)).stem}-{number}.npz"
+    return PARTS / f"{slug(kind)}-{number}.npz"
+
+
+def gathered_in(kind: str) -> Path:
+    return STRONG / f"{slug(kind)}.npz"
 
 
 def retraining_of(artefact: ModelArtefact, number: int) -> Retraining:
@@ -141,9 +142,7 @@ def unlearned(artefact: ModelArtefact, name: str, number: int) -> Any:
 def attacked(seen: Observation) -> Array:
     """AUROC of every attack on single models, forget against reporting pictures: float32 [attacks, 1 + draws]."""
     weights, scores = resampling(seen, draws=DRAWS, seed=0), attack_scores(seen)
-    rows = []
-    for name in SINGLE:
-        rows.append(in_every_draw(ranked(name, scores[name], weights)[Key(f"{name}_auroc", ATTACKED)]))
+    rows = [in_every_draw(ranked(name, scores[name], weights)[Key(f"{name}_auroc", ATTACKED)]) for name in SINGLE]
     return np.stack(rows).astype(np.float32)
 
 
@@ -159,11 +158,7 @@ def gather() -> None:
         arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
         if forget and all(file.exists() for file in forget):
             arrays["forget"] = np.stack([read(file)["odds"] for file in forget])
-        keep(STRONG / file_of(kind), **arrays)
-
-
-def file_of(kind: str) -> str:
-    return f"{kind.replace(':', '-')}.npz"
+        write_arrays(gathered_in(kind), arrays)
 
 
 def shadows_made(jobs: int) -> None:
@@ -174,7 +169,8 @@ def shadows_made(jobs: int) -> None:
     plan = ShadowPlan(population, joined([task.split(s) for s in WATCHED]), training, FIRST)
     workers = Workers("pool", count=jobs, threads=jobs)
     made = shadow_statistics(plan, SHADOWS, cache=PARTS / "shadows", workers=workers, desk=Silent())
-    keep(STRONG / "shadows.npz", scaled=made.scaled.astype(np.float16), inside=np.packbits(made.inside, axis=1))
+    arrays = {"scaled": made.scaled.astype(np.float16), "inside": np.packbits(made.inside, axis=1)}
+    write_arrays(STRONG / "shadows.npz", arrays)
 
 
 @dataclass(frozen=True)
@@ -183,27 +179,29 @@ class Yard:
 
     Args:
         references: answers of the retrained models. singles: what attacks on single models find there, [8, A, 1 + D].
-        retrained: log odds of the forget pictures under all retrained models, [64, n].
+        more: answers of the retrained models beside these.
+        retrained: what all 64 retrained models answer to the forget pictures.
         halves: shadows for LiRA and RMIA.
     """
 
     references: list[Observation]
     singles: Array
-    retrained: Array
+    more: list[Observation]
+    retrained: Shadows
     halves: Shadows
     weights: Any
 
     @classmethod
     def read(cls) -> Yard:
-        kept, subjects = read(STRONG / "reference.npz"), who(PLACE / f"{FIRST}.npz")
-        references = answers_of(kept, subjects)
-        names = [PLACE / f"{FIRST}-reference-{number}.npz" for number in range(REFERENCES)]
-        every = [observation(read(name), subjects)["forget"].logits[:, 0] for name in names]
+        kept = read(gathered_in("reference"))
+        references = observations(kept)
+        every = [answers_of(FIRST, "reference", i)["forget"].logits[:, 0] for i in range(REFERENCES)]
         made, ids = read(STRONG / "shadows.npz"), np.concatenate([references[0][s].ids for s in WATCHED])
         inside = np.unpackbits(made["inside"], axis=1, count=len(ids)).astype(bool)
         halves = Shadows(ids, made["scaled"].astype(np.float32), inside, np.zeros(len(inside)))
         weights = resampling(references[0], draws=DRAWS, seed=0)
-        return cls(references[:BESIDE], kept["attacks"][:BESIDE], np.stack(every), halves, weights)
+        retrained = shadows_of(np.stack(every), references[0]["forget"].ids)
+        return cls(references[:BESIDE], kept["attacks"][:BESIDE], references[BESIDE:], retrained, halves, weights)
 
     @functools.cached_property
     def stronger(self) -> dict[str, Array]:
@@ -212,12 +210,10 @@ class Yard:
         return {name: np.stack([one[name] for one in found]) for name in found[0]}
 
 
-def answers_of(kept: Mapping[str, Array], subjects: Mapping[str, Array]) -> list[Observation]:
+def observations(kept: Mapping[str, Array]) -> list[Observation]:
     """Those models of a file of which all answers are kept."""
-    return [
-        observation({"odds": odds, "right": right}, subjects)
-        for odds, right in zip(kept["odds"], kept["right"], strict=True)
-    ]
+    models = zip(kept["odds"], kept["right"], strict=True)
+    return [observation({"odds": odds, "right": right}, who(FIRST)) for odds, right in models]
 
 
 @dataclass(frozen=True)
@@ -237,16 +233,16 @@ class Values:
         return float(np.sqrt(self.gap[1:].var() + trained))
 
 
-def found_in(kind: str, kept: Mapping[str, Array], seen: list[Observation], at: slice, yard: Yard) -> dict[str, Values]:
-    """Every attack on single models, on the models of a file at `at`, whose answers are `seen`."""
-    found = {f"{name}_auroc": Values(kept["attacks"][at][:, i], yard.singles[:, i]) for i, name in enumerate(SINGLE)}
+def found_in(seen: list[Observation], singles: Array, unlearned: Shadows | None, yard: Yard) -> dict[str, Values]:
+    """Every attack on models that answered `seen`; of `singles` those on single models, [models, A, 1 + D]."""
+    found = {f"{name}_auroc": Values(singles[:, i], yard.singles[:, i]) for i, name in enumerate(SINGLE)}
     ours = [stronger(one, yard) for one in seen]
     for name, theirs in yard.stronger.items():
         found[name] = Values(np.stack([one[name] for one in ours]), theirs)
     left = np.stack([in_every_draw(relative(one, yard.references, yard.weights)[RELATED]) for one in seen])
     found[RELATED.name] = Values(left, np.full((BESIDE, left.shape[1]), EVEN))
-    if kind in RATIO and "forget" in kept:
-        apart = np.stack([told_apart(one, kept["forget"].astype(np.float32), yard) for one in seen])
+    if unlearned is not None:
+        apart = np.stack([by_ratio(one, yard.references, unlearned, yard, yard.weights["forget"]) for one in seen])
         found["u_lira_auroc"] = Values(apart, np.full((BESIDE, apart.shape[1]), EVEN))
     return found
 
@@ -263,34 +259,30 @@ def in_every_draw(estimate: Estimate) -> Array:
     return estimate.values
 
 
-def told_apart(seen: Observation, unlearned: Array, yard: Yard) -> Array:
+def by_ratio(one: Observation, others: list[Observation], unlearned: Shadows, yard: Yard, weights: Array) -> Array:
     """U-LiRA: AUROC of its ratios, this model's against retrained ones' on the same pictures."""
-    ours, drawn = ratios(seen, unlearned, yard), yard.weights["forget"]
-    return mean_of([weighted_auroc(ours, ratios(r, unlearned, yard), drawn, drawn) for r in yard.references])
+    never = last(yard.retrained, MODELS)
+    return told_apart(one["forget"], [other["forget"] for other in others], unlearned, never, weights)
 
 
-def ratios(one: Observation, unlearned: Array, yard: Yard) -> Array:
-    """U-LiRA's, of every forget picture."""
-    return u_lira_ratio(one["forget"].logits[:, 0], unlearned, yard.retrained[REFERENCES - MODELS :])
-
-
-def ratio_luck(unlearned: Array, retrained: list[Observation], yard: Yard) -> float:
+def ratio_luck(unlearned: Shadows, yard: Yard) -> float:
     """How far U-LiRA's AUROC varies between retrained models, each held against all others, as that inflates it."""
-    scores = [ratios(one, unlearned, yard) for one in retrained]
-    drawn, others = np.ones((1, len(scores[0]))), len(scores) - 1
+    models, drawn = [*yard.references, *yard.more], np.ones((1, len(unlearned.ids)))
     values = [
-        sum(float(weighted_auroc(mine, other, drawn, drawn)[0]) for other in scores if other is not mine) / others
-        for mine in scores
+        float(by_ratio(one, [other for other in models if other is not one], unlearned, yard, drawn)[0])
+        for one in models
     ]
-    return float(np.std(values, ddof=1)) * others / len(scores)
+    return float(np.std(values, ddof=1)) * (len(models) - 1) / len(models)
 
 
-def of_method(kept: Mapping[str, Array], yard: Yard) -> dict[str, Any]:
+def last(shadows: Shadows, count: int) -> Shadows:
+    return shadows_of(shadows.scaled[-count:, :, 0], shadows.ids)
+
+
+def of_method(unlearned: Shadows, yard: Yard) -> dict[str, Any]:
     """KLoM and epsilon with 32 models a side, beside their floors."""
-    forget, people = yard.references[0]["forget"], yard.weights
-    unlearned, retrained = (shadows_of(odds, forget.ids) for odds in (kept["forget"], yard.retrained))
     told = {}
-    for row in method_rows(unlearned, retrained, forget, people):
+    for row in method_rows(unlearned, yard.retrained, yard.references[0]["forget"], yard.weights):
         told[row.name] = {
             "value": row.value,
             "interval": [row.low, row.high],
@@ -341,23 +333,23 @@ def judged(found: Mapping[str, Values], luck: Mapping[str, float]) -> dict[str, 
 
 def tabled() -> dict[str, Any]:
     """All rows of which there are statistics."""
-    yard, subjects = Yard.read(), who(PLACE / f"{FIRST}.npz")
-    before, rows, methods = answers_of(read(STRONG / "original.npz"), subjects), {}, {}
+    yard, before = Yard.read(), observations(read(gathered_in("original")))
+    rows, methods, ratio = {}, {}, []
     for kind in ("original", *METHODS, RETRAINED):
-        file = STRONG / file_of("reference" if kind == RETRAINED else kind)
+        file = gathered_in("reference" if kind == RETRAINED else kind)
         if file.exists():
             kept = read(file)
-            at = slice(BESIDE, None) if kind == RETRAINED else slice(AUDITED)
-            seen = answers_of({name: kept[name][at] for name in ("odds", "right")}, subjects)
-            rows[kind] = found_in(kind, kept, seen, at, yard)
-            methods[kind] = of_method(kept, yard) if "forget" in kept else {}
+            seen = yard.more if kind == RETRAINED else observations(kept)
+            unlearned = shadows_of(kept["forget"], yard.retrained.ids) if "forget" in kept else None
+            by = unlearned if kind in RATIO else None
+            rows[kind] = found_in(seen, kept["attacks"][-AUDITED:], by, yard)
+            methods[kind] = {} if unlearned is None else of_method(unlearned, yard)
             methods[kind] |= {"verdicts": verdicts(seen, before, yard)}
+            ratio += [] if by is None else [ratio_luck(by, yard)]
             print(kind, flush=True)
     names = dict.fromkeys(name for found in rows.values() for name in found)
     luck = {n: float(np.sqrt(np.mean([f[n].ours[:, 0].var(ddof=1) for f in rows.values() if n in f]))) for n in names}
     retrained = {n: np.concatenate([v.ours[:, 0], v.theirs[:, 0]]) for n, v in rows[RETRAINED].items()}
-    every = answers_of(read(STRONG / "reference.npz"), subjects)
-    ratio = [ratio_luck(read(STRONG / file_of(m))["forget"].astype(np.float32), every, yard) for m in RATIO]
     varied = {n: float(v.std(ddof=1)) for n, v in retrained.items() if n != RELATED.name} | {"u_lira_auroc": max(ratio)}
     return {
         "models": {"audited": AUDITED, "beside": BESIDE, "shadows": len(yard.halves.scaled), "method": MODELS},
@@ -376,11 +368,8 @@ def main() -> None:
     if given.what == "shadows":
         shadows_made(given.jobs)
     if given.what == "unlearn":
-        with multiprocessing.get_context("spawn").Pool(
-            given.jobs, initializer=torch.set_num_threads, initargs=(1,)
-        ) as pool:
-            for told in pool.imap(make, list(asked_parts())):
-                print(told, flush=True)
+        for told in spread(make, list(asked_parts()), given.jobs):
+            print(told, flush=True)
         gather()
     if given.what == "table":
         lines = json.dumps(tabled(), indent=1)

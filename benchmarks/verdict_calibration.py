@@ -22,14 +22,13 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 import torch
 
-from answers import PLACE, observation, read, who
+from answers import answers_of, file_of, read, who
 from calibration import FIRST, ORIGINALS, OTHERS, REFERENCES, SEEN
 from expunge.audits.observe import Observation
 from expunge.audits.resampling import resampling
@@ -73,11 +72,9 @@ def asked_pairs() -> Iterator[Pair]:
     yield from (Pair(FIRST + 1 + other, "original", 0, 0) for other in range(OTHERS))
 
 
-@cache
 def observed(seed: int, kind: str, number: int, people: int) -> Observation:
     """What a model answered, with the first so many erased people looked at."""
-    whole = observation(read(PLACE / f"{seed}-{kind}-{number}.npz"), who(PLACE / f"{seed}.npz"))
-    subjects = who(PLACE / f"{seed}.npz")["forget"]
+    whole, subjects = answers_of(seed, kind, number), who(seed)["forget"]
     some = np.random.default_rng(0).permutation(np.unique(subjects))[:people]
     return {**whole, "forget": whole["forget"].part(np.isin(subjects, some))}
 
@@ -114,8 +111,8 @@ def told(verdict: Verdict) -> Row:
 
 
 def there(pair: Pair) -> bool:
-    names = (f"{pair.seed}-{pair.kind}-{pair.audited}", f"{pair.seed}-reference-{pair.reference}")
-    return all((PLACE / f"{name}.npz").exists() for name in names)
+    models = ((pair.kind, pair.audited), ("reference", pair.reference))
+    return all(file_of(pair.seed, *model).exists() for model in models)
 
 
 def counts(rows: list[Row]) -> list[Row]:
@@ -149,7 +146,7 @@ def floors() -> dict[str, float]:
 
 def answering(number: int, model: Observation) -> Observation:
     """The same reference with all that it answered on erased pictures."""
-    logits = read(PLACE / f"{FIRST}-reference-{number}.npz")["forget"].astype(np.float32)
+    logits = read(file_of(FIRST, "reference", number))["forget"].astype(np.float32)
     spec = LabelSpec(("label",), (tuple(map(str, range(logits.shape[1]))),))
     return {**model, "forget": replace(model["forget"], logits=logits, spec=spec)}
 

@@ -305,10 +305,7 @@ def _attacks_on(bench: str, told: Card) -> str:
     if told["raw"] != fingerprint(benches()[bench], *bench_of(bench)):
         return f"{told['title']}: older than its results."
     columns = [column for column in ATTACKED if column in told["rows"]["original"]]
-    rows = [
-        (name if name == "original" else f"`{name}`", *(_attacked(cells[column]) for column in columns))
-        for name, cells in told["rows"].items()
-    ]
+    rows = [(_called(name), *(_attacked(cells[column]) for column in columns)) for name, cells in told["rows"].items()]
     seeds, inner = (", ".join(map(str, told[which])) for which in ("seeds", "inner_seeds"))
     said = f" (inner gap: {inner})" if inner and inner != seeds else ""
     heads = ("", *(ATTACKED[column] for column in columns))

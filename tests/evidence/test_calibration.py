@@ -96,8 +96,8 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_what_every_judged_model_answered_is_in_the_repository(judging: ModuleType) -> None:
     assert FOUND["outcomes"]
     for told in FOUND["outcomes"]:
-        for name in (f"{told['kind']}-{told['audited']}", f"reference-{told['reference']}"):
-            assert (judging.PLACE / f"{told['seed']}-{name}.npz").exists()
+        for model in ((told["kind"], told["audited"]), ("reference", told["reference"])):
+            assert judging.file_of(told["seed"], *model).exists()
 
 
 @pytest.mark.parametrize("people", [5, 100])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from expunge.functional.losses import correct, per_example_loss
 from expunge.models.classifier import PixelClassifier, label_slices
@@ -82,15 +83,39 @@ def look(model: PixelClassifier, pictures: PictureSet, *, features: bool = False
     """Show the model one set of pictures, as in `observe`."""
     with torch.autocast(next(model.parameters()).device.type, enabled=False):
         found = predict(model, pictures, features=features)
-    sizes, labels = pictures.spec.sizes, pictures.labels
-    return Seen(
-        ids=pictures.ids,
-        subjects=pictures.subjects,
-        labels=labels.numpy(),
-        logits=found.logits.numpy(),
-        losses=per_example_loss(found.logits, labels, sizes=sizes).double().numpy(),
-        hits=correct(found.logits, labels, sizes=sizes).double().numpy(),
-        hits_of_two=correct(found.logits, labels, sizes=sizes, top=2).double().numpy(),
+    return answered(
+        pictures.ids,
+        pictures.subjects,
+        pictures.labels,
+        found.logits,
+        pictures.spec,
         features=None if found.features is None else found.features.numpy(),
-        spec=pictures.spec,
+    )
+
+
+def answered(
+    ids: Array,
+    subjects: Array | None,
+    labels: Tensor,
+    logits: Tensor,
+    spec: LabelSpec,
+    *,
+    features: Array | None = None,
+) -> Seen:
+    """What answers, wherever they come from, say of n pictures: losses and hits follow from them.
+
+    Args:
+        ids, subjects, spec, features: as in `Seen`.
+        labels: int64 [n, k]. logits: float32 [n, c].
+    """
+    return Seen(
+        ids=ids,
+        subjects=subjects,
+        labels=labels.numpy(),
+        logits=logits.numpy(),
+        losses=per_example_loss(logits, labels, sizes=spec.sizes).double().numpy(),
+        hits=correct(logits, labels, sizes=spec.sizes).double().numpy(),
+        hits_of_two=correct(logits, labels, sizes=spec.sizes, top=2).double().numpy(),
+        features=features,
+        spec=spec,
     )

@@ -95,15 +95,15 @@ def shadow_rows(
     )
     if study.unlearned is None or study.retrained is None:
         return rows
-    told_apart = partial(_told_apart, unlearned=study.unlearned, retrained=study.retrained, weights=weights)
+    rows_apart = partial(_rows_apart, unlearned=study.unlearned, retrained=study.retrained, weights=weights)
     others = [[other for other in references if other is not each] for each in references]
     return RowsBeside(
-        before=rows.before + (() if before is None else told_apart(before, references)),
+        before=rows.before + (() if before is None else rows_apart(before, references)),
         after=rows.after
-        + told_apart(after, references)
+        + rows_apart(after, references)
         + method_rows(study.unlearned, study.retrained, after[FORGET], weights, seed=seed),
         references=tuple(
-            made + told_apart(each, rest) for made, each, rest in zip(rows.references, references, others, strict=True)
+            made + rows_apart(each, rest) for made, each, rest in zip(rows.references, references, others, strict=True)
         ),
     )
 
@@ -183,7 +183,7 @@ def _luck(measure: Measure, groups: tuple[Array, ...], weights: Array, seed: int
     return value, value - gap
 
 
-def _told_apart(
+def _rows_apart(
     observation: Observation,
     references: Sequence[Observation],
     *,
@@ -195,11 +195,26 @@ def _told_apart(
     if not references:
         return ()
     forget = observation[FORGET]
-    ours, *theirs = (_unlearning_ratios(o[FORGET], unlearned, retrained) for o in (observation, *references))
-    drawn = weights[FORGET]
-    values = mean_of([weighted_auroc(ours, other, drawn, drawn) for other in theirs])
+    values = told_apart(forget, [o[FORGET] for o in references], unlearned, retrained, weights[FORGET])
     even = Estimate(np.full_like(values, EVEN), len(forget.ids), None)
     return (row_of(U_LIRA_AUROC, within(values, forget), [even]),)
+
+
+def told_apart(
+    forget: Seen, references: Sequence[Seen], unlearned: Shadows, retrained: Shadows, weights: Array
+) -> Array:
+    """AUROC of U-LiRA's ratios, these answers to forget pictures against those of references, mean over references.
+
+    Args:
+        forget, references: answers to the same n pictures; at least one reference.
+        unlearned, retrained: shadows that were asked about them.
+        weights: of these pictures, [1 + r, n].
+
+    Returns:
+        float64 [1 + r], in 0..1; .5 where both are alike.
+    """
+    ours, *theirs = (_unlearning_ratios(seen, unlearned, retrained) for seen in (forget, *references))
+    return mean_of([weighted_auroc(ours, other, weights, weights) for other in theirs])
 
 
 def _unlearning_ratios(forget: Seen, unlearned: Shadows, retrained: Shadows) -> Array:

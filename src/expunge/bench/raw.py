@@ -19,10 +19,9 @@ import numpy as np
 import torch
 
 from expunge.audits.arrays import Array, read_arrays
-from expunge.audits.observe import Observation, Seen
+from expunge.audits.observe import Observation, Seen, answered
 from expunge.audits.population import INNER, inner_scores
 from expunge.errors import DataError
-from expunge.functional.losses import correct, per_example_loss
 from expunge.types import SPLITS, ErasureTask, LabelSpec
 
 TASK, LARGEST = "task", 60_000.0  # of float16, with room
@@ -63,7 +62,7 @@ class RawFolder:
             for name, attack in inner_scores(seen).items():
                 if attack.members is not None and attack.others is not None:
                     answers |= {f"forget.{name}": _single(attack.members), f"reporting.{name}": _single(attack.others)}
-            _write_arrays(self.path / f"{slug(row)}.npz", answers)
+            write_arrays(self.path / f"{slug(row)}.npz", answers)
         _write_text(self.path / f"{slug(row)}.json", json.dumps({"row": row, **told}, indent=1, sort_keys=True) + "\n")
 
     def write_task(self, task: ErasureTask, told: Mapping[str, Any]) -> None:
@@ -75,7 +74,7 @@ class RawFolder:
             if pictures.subjects is not None:
                 arrays[f"{name}.subjects"] = pictures.subjects
         spec = task.retain.spec
-        _write_arrays(self.path / f"{TASK}.npz", arrays)
+        write_arrays(self.path / f"{TASK}.npz", arrays)
         meaning = {"names": spec.names, "classes": spec.classes}
         _write_text(self.path / f"{TASK}.json", json.dumps({**told, "spec": meaning}, indent=1, sort_keys=True) + "\n")
 
@@ -150,20 +149,11 @@ def _seen(name: str, who: Mapping[str, Array], answers: Array, spec: LabelSpec) 
     if answers.shape != (len(labels), spec.logits):
         raise ValueError(f"{list(answers.shape)} answers for {len(labels)} pictures")
     logits, truth = torch.from_numpy(answers.astype(np.float32)), torch.from_numpy(labels)
-    return Seen(
-        ids=who[f"{name}.ids"],
-        subjects=who.get(f"{name}.subjects"),
-        labels=labels,
-        logits=logits.numpy(),
-        losses=per_example_loss(logits, truth, sizes=spec.sizes).double().numpy(),
-        hits=correct(logits, truth, sizes=spec.sizes).double().numpy(),
-        hits_of_two=correct(logits, truth, sizes=spec.sizes, top=2).double().numpy(),
-        features=None,
-        spec=spec,
-    )
+    return answered(who[f"{name}.ids"], who.get(f"{name}.subjects"), truth, logits, spec)
 
 
-def _write_arrays(place: Path, arrays: Mapping[str, Array]) -> None:
+def write_arrays(place: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays as a whole or not at all, whoever else writes the same at the same time."""
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f".{place.name}.{os.getpid()}.part")
     with part.open("wb") as file:
