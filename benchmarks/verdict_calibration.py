@@ -2,14 +2,15 @@
 
     python benchmarks/verdict_calibration.py [--floors]
 
-A pair of retrained models must never be called distinguishable: one is audited, the other its one reference. An
-untouched original must be, at 100 people. A request for 5 or 25 people is the same with fewer of the erased people
-looked at. All goes the way of `expunge audit`: rows, then verdict; but no untouched model is handed in beside the
-audited one, so that passing is not held against what the audits show of that. Raw outcomes and counts go to
-benchmarks/results/calibration/verdict.json; whatever models are there are judged, and pairs judged before are kept.
+A retrained model, audited beside another one, must never be called distinguishable; an untouched original must be, at
+100 people. The same beside two references each, as far as there are models. A request for 5 or 25 people is the same
+with fewer of the erased people looked at. All goes the way of `expunge audit`: rows, then verdict; but no untouched
+model is handed in beside the audited one, so that passing is not held against what the audits show of that. Raw
+outcomes and counts go to benchmarks/results/calibration/verdict.json; whatever models are there are judged, and what
+was judged before is kept.
 
 The verdict's floors come from `--floors`, which looks at the first models retrained for seed 300 only; its margins were
-set with these and the originals beside them in sight. Pairs of those are counted apart. Divergence between answers
+set with these and the originals beside them in sight. What holds one of those is counted apart. Divergence between answers
 takes two references, and so its floor is of triples. A true positive rate at 1 % takes 1,000 pictures of people whom no
 model saw, more than the set for reporting has: for its floor the set for tuning is added. So floors of these two are
 known, but no pair is judged by them.
@@ -50,26 +51,32 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """An audited model and its one reference, by their numbers."""
+class Asked:
+    """An audited model and its references, by their numbers."""
 
     seed: int
     kind: str
     audited: int
-    reference: int
+    references: tuple[int, ...]
 
     @property
     def fresh(self) -> bool:
-        """Whether no model of this pair was looked at when floors and margins were set."""
-        return self.seed != FIRST or min(self.audited, self.reference) >= SEEN
+        """Whether none of these models was looked at when floors and margins were set."""
+        return self.seed != FIRST or min(self.audited, *self.references) >= SEEN
 
 
-def asked_pairs() -> Iterator[Pair]:
-    """60 disjoint pairs of retrained models, 60 originals."""
-    yield from (Pair(FIRST, "reference", i, i + 1) for i in range(0, REFERENCES, 2))
-    yield from (Pair(FIRST + 1 + other, "reference", 0, 1) for other in range(OTHERS))
-    yield from (Pair(FIRST, "original", i, i) for i in range(ORIGINALS))
-    yield from (Pair(FIRST + 1 + other, "original", 0, 0) for other in range(OTHERS))
+def asked() -> Iterator[Asked]:
+    """60 disjoint pairs of retrained models, 60 originals; then disjoint triples, and the originals beside two."""
+    others = [FIRST + 1 + other for other in range(OTHERS)]
+    yield from (Asked(FIRST, "reference", i, (i + 1,)) for i in range(0, REFERENCES, 2))
+    yield from (Asked(seed, "reference", 0, (1,)) for seed in others)
+    yield from (Asked(FIRST, "original", i, (i,)) for i in range(ORIGINALS))
+    yield from (Asked(seed, "original", 0, (0,)) for seed in others)
+    yield from (Asked(FIRST, "reference", i, (i + 1, i + 2)) for i in range(0, REFERENCES - 2, 3))
+    # as many originals as there are pairs of references, the models that were in sight among each other
+    enough = [i for i in range(ORIGINALS) if not SEEN // 2 <= i < SEEN]
+    yield from (Asked(FIRST, "original", number, (2 * i, 2 * i + 1)) for i, number in enumerate(enough))
+    yield from (Asked(seed, "original", 0, (0, 1)) for seed in others)
 
 
 def observed(seed: int, kind: str, number: int, people: int) -> Observation:
@@ -79,24 +86,24 @@ def observed(seed: int, kind: str, number: int, people: int) -> Observation:
     return {**whole, "forget": whole["forget"].part(np.isin(subjects, some))}
 
 
-def judged(after: Observation, reference: Observation) -> Verdict:
-    """The way of `expunge audit` with one reference."""
-    report = audit(None, after, [reference], draws=DRAWS)
+def judged(after: Observation, references: Sequence[Observation]) -> Verdict:
+    """The way of `expunge audit`."""
+    report = audit(None, after, references, draws=DRAWS)
     return judge(report.rows_after, report.rows_reference)
 
 
-def outcome(pair: Pair, people: int) -> Row:
-    after = observed(pair.seed, pair.kind, pair.audited, people)
-    verdict = judged(after, observed(pair.seed, "reference", pair.reference, people))
-    return {**named(pair, people), **told(verdict)}
+def outcome(models: Asked, people: int) -> Row:
+    after = observed(models.seed, models.kind, models.audited, people)
+    references = [observed(models.seed, "reference", number, people) for number in models.references]
+    return {**named(models, people), **told(judged(after, references))}
 
 
-def named(pair: Pair, people: int) -> Row:
+def named(models: Asked, people: int) -> Row:
     return {
-        "seed": pair.seed,
-        "kind": pair.kind,
-        "audited": pair.audited,
-        "reference": pair.reference,
+        "seed": models.seed,
+        "kind": models.kind,
+        "audited": models.audited,
+        "references": list(models.references),
         "people": people,
     }
 
@@ -110,20 +117,24 @@ def told(verdict: Verdict) -> Row:
     return {"overall": verdict.overall, "alarms": len(verdict.alarms), "audits": audits}
 
 
-def there(pair: Pair) -> bool:
-    models = ((pair.kind, pair.audited), ("reference", pair.reference))
-    return all(file_of(pair.seed, *model).exists() for model in models)
+def there(models: Asked) -> bool:
+    needed = ((models.kind, models.audited), *(("reference", number) for number in models.references))
+    return all(file_of(models.seed, *model).exists() for model in needed)
 
 
 def counts(rows: list[Row]) -> list[Row]:
     """How often each outcome was reached."""
-    groups = sorted({(row["kind"], row["fresh"], row["people"]) for row in rows}, key=str)
+
+    def group(row: Row) -> tuple[Any, ...]:
+        return row["kind"], len(row["references"]), row["fresh"], row["people"]
+
     made = []
-    for kind, fresh, people in groups:
-        found = [row for row in rows if (row["kind"], row["fresh"], row["people"]) == (kind, fresh, people)]
+    for kind, references, fresh, people in sorted(set(map(group, rows)), key=str):
+        found = [row for row in rows if group(row) == (kind, references, fresh, people)]
         of = {name: sum(r["overall"] == name for r in found) for name in OUTCOMES}
         alarmed = sum(row["alarms"] > 0 for row in found)
-        made.append({"kind": kind, "fresh": fresh, "people": people, "pairs": len(found), **of, "alarmed": alarmed})
+        who = {"kind": kind, "references": references, "fresh": fresh, "people": people}
+        made.append({**who, "audits": len(found), **of, "alarmed": alarmed})
     return made
 
 
@@ -202,14 +213,14 @@ def rules() -> list[list[Any]]:
 
 
 def kept() -> dict[str, Row]:
-    """Outcomes of an earlier run under the same margins, by pair and people."""
+    """Outcomes of an earlier run under the same margins, by models and people."""
     found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     rows = found.get("outcomes", ()) if found.get("margins") == rules() else ()
     return {key(row): row for row in rows}
 
 
 def key(row: Row) -> str:
-    return "-".join(str(row[name]) for name in ("seed", "kind", "audited", "reference", "people"))
+    return "-".join(str(row[name]) for name in ("seed", "kind", "audited", "references", "people"))
 
 
 def write(rows: list[Row]) -> None:
@@ -229,10 +240,10 @@ def main() -> None:
         print(json.dumps(floors(), indent=1))
         return
     before, rows = kept(), []
-    for pair in filter(there, asked_pairs()):
+    for models in filter(there, asked()):
         for people in PEOPLE:
-            row = before.get(key(named(pair, people))) or outcome(pair, people)
-            rows.append({**row, "fresh": pair.fresh})
+            row = before.get(key(named(models, people))) or outcome(models, people)
+            rows.append({**row, "fresh": models.fresh})
             print(key(row), row["overall"], file=sys.stderr, flush=True)
         write(rows)
 

@@ -133,12 +133,30 @@ def calibration() -> str:
     rows = [
         (
             whose[c["kind"]] + ("" if c["fresh"] else ", seen when margins were set"),
-            *(str(c[name]) for name in ("people", "pairs", *OUTCOMES, "alarmed")),
+            *(str(c[name]) for name in ("references", "people", "audits", *OUTCOMES, "alarmed")),
         )
-        for c in sorted(found["counts"], key=lambda c: (c["kind"] == "original", not c["fresh"], c["people"]))
+        for c in sorted(found["counts"], key=lambda c: (not c["fresh"], c["kind"] == "original"))
     ]
-    judged = table(("audited model", "people", "pairs", *OUTCOMES, "over-forgetting alarms"), rows)
+    judged = table(("audited model", "references", "people", "audits", *OUTCOMES, "over-forgetting alarms"), rows)
     return f"{judged}\n\n{_planted(json.loads((place / 'half-unlearned.json').read_text())['outcomes'])}"
+
+
+def elsewhere() -> str:
+    """How far retrained models of other tasks differ, beside the floors."""
+    found = json.loads((RESULTS / "calibration" / "elsewhere.json").read_text())
+    names = sorted({name for task in found.values() for name in task["deviation"]})
+    floors = {f"{m.name}, {split}": m.floor for m in MARGINS for split in m.splits}
+    rows = [
+        (
+            f"`{name.split(', ')[0]}` on {name.split(', ')[1]}",
+            f"{floors[name]:g}",
+            *("" if (of := t["deviation"].get(name)) is None else f"{of:.3f}" for t in found.values()),
+        )
+        for name in names
+    ]
+    said = ("verdicts", "", *(", ".join(f"{n} {name}" for name, n in t["verdicts"].items()) for t in found.values()))
+    people = ("people erased", "", *(str(t["people"] or "unknown") for t in found.values()))
+    return table(("between retrained models", "floor", *(f"`{task}`" for task in found)), [*rows, people, said])
 
 
 def inside() -> str:
@@ -443,6 +461,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "tiers": tier_table,
     "inside": inside,
     "calibration": calibration,
+    "elsewhere": elsewhere,
     "commands": commands,
     "measurements": measurements,
     "mufac": mufac,

@@ -1,7 +1,7 @@
 """What the verdict says of real models, as kept beside the benchmarks: its thresholds are executed here.
 
-Pairs of models that were in sight when margins were set say less than fresh ones; the criteria are asked of the latter,
-as soon as all of them are on file. Until then what is there must not contradict them.
+Models that were in sight when margins were set say less than fresh ones; the share of originals is asked of the latter,
+beside two references, as soon as all of them are on file. Until then what is there must not contradict it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "calibration"
 FOUND: dict[str, Any] = json.loads((RESULTS / "verdict.json").read_text())
 PEOPLE, ASKED = (5, 25, 100), 60
-SEEN = {"reference": 4, "original": 8}  # pairs of models that were in sight when margins were set
+# kind, references: audits with models that were in sight when margins were set, and most others
+AUDITS = {("reference", 1): (4, 60), ("original", 1): (8, 60), ("reference", 2): (3, 18), ("original", 2): (4, 60)}
 
 
-def of(kind: str, people: int, *, fresh: bool | None = None, among: dict[str, Any] = FOUND) -> list[str]:
+def of(
+    kind: str, people: int, *, beside: int | None = None, fresh: bool | None = None, among: dict[str, Any] = FOUND
+) -> list[str]:
     rows = [o for o in among["outcomes"] if (o["kind"], o["people"]) == (kind, people)]
+    rows = [o for o in rows if beside in (None, len(o["references"]))]
     return [o["overall"] for o in rows if fresh in (None, o["fresh"])]
 
 
@@ -37,7 +41,7 @@ def broken(among: dict[str, Any] = FOUND) -> list[str]:
             found.append(f"a retrained model is called distinguishable at {people} people")
         if "indistinguishable" in of("original", people, among=among):
             found.append(f"an untouched original is called indistinguishable at {people} people")
-    fresh = of("original", 100, fresh=True, among=among)
+    fresh = of("original", 100, beside=2, fresh=True, among=among)
     if len(fresh) >= ASKED and fresh.count("distinguishable") / len(fresh) < 0.95:
         found.append("untouched originals are not told at 100 people")
     seen = of("original", 100, fresh=False, among=among)
@@ -51,13 +55,12 @@ def test_criteria_hold_of_what_is_on_file() -> None:
 
 
 @pytest.mark.parametrize("people", PEOPLE)
-@pytest.mark.parametrize("kind", ["reference", "original"])
-def test_pairs_are_counted_and_none_is_lost(kind: str, people: int) -> None:
-    seen, fresh = (len(of(kind, people, fresh=value)) for value in (False, True))
-    assert seen == SEEN[kind]
-    assert 1 <= fresh <= ASKED
-    counted = {(c["kind"], c["fresh"]): c["pairs"] for c in FOUND["counts"] if c["people"] == people}
-    assert (counted[kind, False], counted[kind, True]) == (seen, fresh)
+@pytest.mark.parametrize(("kind", "beside"), AUDITS)
+def test_audits_are_counted_and_none_is_lost(kind: str, beside: int, people: int) -> None:
+    seen, fresh = (len(of(kind, people, beside=beside, fresh=value)) for value in (False, True))
+    assert seen == AUDITS[kind, beside][0] and 1 <= fresh <= AUDITS[kind, beside][1]
+    counted = {(c["kind"], c["references"], c["fresh"]): c["audits"] for c in FOUND["counts"] if c["people"] == people}
+    assert (counted[kind, beside, False], counted[kind, beside, True]) == (seen, fresh)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +68,13 @@ def test_pairs_are_counted_and_none_is_lost(kind: str, people: int) -> None:
     [("reference", 1, "distinguishable"), ("original", 4, "inconclusive"), ("original", 1, "indistinguishable")],
 )
 def test_criteria_are_broken_by_planted_outcomes(kind: str, count: int, outcome: str) -> None:
-    """Sixty fresh pairs that are as they should be, and some that are not."""
+    """Sixty fresh audits that are as they should be, and some that are not."""
     right = "inconclusive" if kind == "reference" else "distinguishable"
 
     def planted(wrong: int) -> dict[str, Any]:
         said = [outcome] * wrong + [right] * (ASKED - wrong)
-        return {"outcomes": [{"kind": kind, "people": 100, "fresh": True, "overall": overall} for overall in said]}
+        row = {"kind": kind, "people": 100, "fresh": True, "references": [0, 1]}
+        return {"outcomes": [{**row, "overall": overall} for overall in said]}
 
     assert broken(planted(0)) == [] and broken(planted(count)) != []
 
@@ -80,10 +84,13 @@ def test_outcomes_are_of_the_margins_that_are_in_force() -> None:
     assert FOUND["margins"] == [*judged, ["freedom of floors", FLOOR_FREEDOM]]
 
 
-def test_models_are_disjoint_between_pairs() -> None:
-    pairs = {(o["seed"], o["audited"], o["reference"]) for o in FOUND["outcomes"] if o["kind"] == "reference"}
-    models = [(seed, number) for seed, *numbers in pairs for number in numbers]
-    assert len(models) == len(set(models))
+@pytest.mark.parametrize("beside", [1, 2])
+def test_models_are_disjoint_between_audits(beside: int) -> None:
+    rows = [o for o in FOUND["outcomes"] if (o["people"], len(o["references"])) == (100, beside)]
+    for kind in ("reference", "original"):
+        models = [(o["seed"], number) for o in rows if o["kind"] == kind for number in o["references"]]
+        models += [(o["seed"], o["audited"]) for o in rows if o["kind"] == kind == "reference"]
+        assert len(models) == len(set(models)) > 0
 
 
 @pytest.fixture
@@ -96,16 +103,15 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_what_every_judged_model_answered_is_in_the_repository(judging: ModuleType) -> None:
     assert FOUND["outcomes"]
     for told in FOUND["outcomes"]:
-        for model in ((told["kind"], told["audited"]), ("reference", told["reference"])):
+        for model in ((told["kind"], told["audited"]), *(("reference", number) for number in told["references"])):
             assert judging.file_of(told["seed"], *model).exists()
 
 
-@pytest.mark.parametrize("people", [5, 100])
-@pytest.mark.parametrize("kind", ["reference", "original"])
-def test_outcomes_follow_from_these_answers(judging: ModuleType, kind: str, people: int) -> None:
-    told = next(o for o in FOUND["outcomes"] if (o["kind"], o["people"]) == (kind, people))
-    pair = judging.Pair(told["seed"], kind, told["audited"], told["reference"])
-    again = judging.outcome(pair, people)
+@pytest.mark.parametrize(("kind", "beside", "people"), [(*which, p) for which in AUDITS for p in (5, 100)])
+def test_outcomes_follow_from_these_answers(judging: ModuleType, kind: str, beside: int, people: int) -> None:
+    asked = (kind, people, beside)
+    told = next(o for o in FOUND["outcomes"] if (o["kind"], o["people"], len(o["references"])) == asked)
+    again = judging.outcome(judging.Asked(told["seed"], kind, told["audited"], tuple(told["references"])), people)
     assert again["overall"] == told["overall"] and again["audits"].keys() == told["audits"].keys()
     for name, (verdict, gap, *_) in told["audits"].items():
         assert again["audits"][name][:2] == [verdict, pytest.approx(gap, abs=1e-4)]
@@ -113,3 +119,14 @@ def test_outcomes_follow_from_these_answers(judging: ModuleType, kind: str, peop
 
 def test_half_unlearned_models_lie_between_original_and_reference() -> None:
     assert all(found["holds"] for found in json.loads((RESULTS / "half-unlearned.json").read_text())["results"])
+
+
+def test_no_retrained_model_of_another_task_is_called_distinguishable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    elsewhere = importlib.import_module("elsewhere")
+    found = json.loads((RESULTS / "elsewhere.json").read_text())
+    assert found.keys() == set(elsewhere.BENCHES)
+    assert all("distinguishable" not in task["verdicts"] for task in found.values())
+    assert elsewhere.compared("lfw-people") == found["lfw-people"]

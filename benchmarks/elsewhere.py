@@ -1,0 +1,72 @@
+"""Do the verdict's floors hold on other tasks than the one they were measured on?
+
+    python benchmarks/elsewhere.py
+
+The main benches keep what two or three models retrained without the same pictures answered: faces by age, gender and
+both, emotions, persons; half width, 40 epochs. Each of them is audited beside each other one: none may be called
+distinguishable. How far values vary between them, what people explain included, stands beside the floors; so few
+models show an order of magnitude. All follows from benchmarks/results/bench; it goes to
+benchmarks/results/calibration/elsewhere.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from expunge.audits.run import audit
+from expunge.bench.raw import RawFolder
+from expunge.evidence.margins import MARGINS
+from expunge.evidence.verdict import judge
+from harness import RESULTS
+
+RESULT = RESULTS / "calibration" / "elsewhere.json"
+BENCHES = ("mufac-age", "mufac-gender", "mufac-attributes", "ferplus-emotion", "lfw-people")
+DRAWS = 300
+
+
+def compared(bench: str) -> dict[str, Any]:
+    """Every ordered pair of a task's retrained models."""
+    folder = RawFolder(RESULTS / "bench" / f"{bench}-cpu" / "seed-0")
+    models = [folder.observation(row) for row in folder.rows() if row.startswith("reference-")]
+    forget = models[0]["forget"]
+    said: Counter[str] = Counter()
+    gaps: dict[str, list[float]] = {}
+    least = 1.0
+    for after, reference in permutations(models, 2):
+        report = audit(None, after, [reference], draws=DRAWS)
+        verdict = judge(report.rows_after, report.rows_reference)
+        said[verdict.overall] += 1
+        least = min([least, *(a.p for a in verdict.audits if a.p is not None)])
+        for row in report.rows_after:
+            if row.gap is not None and (row.name, row.split) in judged():
+                gaps.setdefault(f"{row.name}, {row.split}", []).append(row.gap)
+    return {
+        "models": len(models),
+        "people": None if forget.subjects is None else len(np.unique(forget.subjects)),
+        "pictures": len(forget.ids),
+        "verdicts": dict(said),
+        "least p": round(least, 4),
+        # the variance of a gap between two is twice that of one
+        "deviation": {name: round(float(np.sqrt(np.mean(np.square(found)) / 2)), 4) for name, found in gaps.items()},
+    }
+
+
+def judged() -> Iterator[tuple[str, str]]:
+    """Names and sets of what margins judge."""
+    yield from ((margin.name, split) for margin in MARGINS for split in margin.splits)
+
+
+def main() -> None:
+    found = {bench: compared(bench) for bench in BENCHES}
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
