@@ -9,11 +9,11 @@ model is handed in beside the audited one, so that passing is not held against w
 outcomes and counts go to benchmarks/results/calibration/verdict.json; whatever models are there are judged, and what
 was judged before is kept.
 
-The verdict's floors come from `--floors`, which looks at the first models retrained for seed 300 only; its margins were
-set with these and the originals beside them in sight. What holds one of those is counted apart. Divergence between answers
-takes two references, and so its floor is of triples. A true positive rate at 1 % takes 1,000 pictures of people whom no
-model saw, more than the set for reporting has: for its floor the set for tuning is added. So floors of these two are
-known, but no pair is judged by them.
+The verdict's floors come from `--floors`, which looks at the first models retrained for seed 300 only; its margins
+were set with these and the originals beside them in sight. What holds one of those is counted apart. Divergence
+between answers takes two references, and so its floor is of triples. A true positive rate at 1 % takes 1,000 pictures
+of people whom no model saw, more than the set for reporting has: for its floor the set for tuning is added. So floors
+of these two are known, but no pair is judged by them.
 """
 
 from __future__ import annotations
