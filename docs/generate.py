@@ -135,7 +135,9 @@ def calibration() -> str:
             whose[c["kind"]] + ("" if c["fresh"] else ", seen when margins were set"),
             *(str(c[name]) for name in ("references", "people", "audits", *OUTCOMES, "alarmed")),
         )
-        for c in sorted(found["counts"], key=lambda c: (not c["fresh"], c["kind"] == "original"))
+        for c in sorted(
+            found["counts"], key=lambda c: (not c["fresh"], c["kind"] == "original", c["references"], c["people"])
+        )
     ]
     judged = table(("audited model", "references", "people", "audits", *OUTCOMES, "over-forgetting alarms"), rows)
     return f"{judged}\n\n{_planted(json.loads((place / 'half-unlearned.json').read_text())['outcomes'])}"
