@@ -42,7 +42,7 @@ from expunge.audits.observe import Observation, observe
 from expunge.audits.population import LOSS, attack_scores, ranked
 from expunge.audits.resampling import resampling
 from expunge.audits.run import audit
-from expunge.audits.shadowattacks import ShadowStudy, membership, method_rows, shadow_rows, told_apart
+from expunge.audits.shadowattacks import ShadowStudy, membership, method_rows, ratio_scores, shadow_rows, told_apart
 from expunge.audits.shadows import ShadowPlan, Shadows
 from expunge.audits.statistics import ATTACKED, EVEN, RELATIVE, Estimate, Key, relative
 from expunge.bench.protocol import read_protocol
@@ -262,7 +262,7 @@ def in_every_draw(estimate: Estimate) -> Array:
 def by_ratio(one: Observation, others: list[Observation], unlearned: Shadows, yard: Yard, weights: Array) -> Array:
     """U-LiRA: AUROC of its ratios, this model's against retrained ones' on the same pictures."""
     never = last(yard.retrained, MODELS)
-    return told_apart(one["forget"], [other["forget"] for other in others], unlearned, never, weights)
+    return told_apart(ratio_scores(one["forget"], [other["forget"] for other in others], unlearned, never), weights)
 
 
 def ratio_luck(unlearned: Shadows, yard: Yard) -> float:

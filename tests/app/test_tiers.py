@@ -41,7 +41,7 @@ from tests.app.workbench import Workbench
 
 SHADOW_ROWS = {"lira_auroc", "lira_offline_auroc", "rmia_auroc"}
 PROBE_ROWS = {"full_gradient_auroc", "relearn_speed", "residue_member_auroc", "collapse_separability"}
-METHOD_ROWS = {"u_lira", "u_lira_auroc", "klom", "epsilon_quality"}
+METHOD_ROWS = {"u_lira", "u_lira_auroc", "u_lira_tpr_at_1pct_fpr", "klom", "epsilon_quality"}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,10 @@ def test_the_standard_tier_attacks_original_model_and_references_of_a_run(
     assert len(found["people_by_lira"]["rows"]) == len(found["people"]["rows"]) > 1
     assert found["people_by_lira"]["rows"][0]["after"]["name"] == "lira_auroc"
     assert found["people_by_lira"]["worst"]["people"] == found["people"]["worst"]["people"]
+    assert [(g["column"], g["group"]) for g in found["groups_by_lira"]] == [
+        (g["column"], g["group"]) for g in found["groups"]
+    ]
+    assert {g["after"]["name"] for g in found["groups_by_lira"]} == {"lira_auroc"}
     curves = found["relearning"]["curves"]
     assert {(c["model"], c["part"]) for c in curves} >= {("before", "retain"), ("after", "forget")}
     assert all(len(c["loss"]) == len(c["steps"]) > 1 for c in curves)

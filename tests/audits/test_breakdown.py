@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from expunge.audits.breakdown import LOSS_AUROC, People, by_group, people
 from expunge.audits.observe import Observation
-from expunge.audits.population import FPRS, LOSS, attack_scores
+from expunge.audits.population import FPRS, LOSS, Scores, attack_scores
 from expunge.audits.resampling import resampling
 from expunge.audits.run import AuditReport, audit
 from tests.audits.gaussians import model
@@ -32,10 +32,14 @@ def thirty(observation: Observation) -> Observation:
     return {**observation, "forget": observation["forget"].part(np.arange(30))}
 
 
+def losses(after: Observation, references: list[Observation]) -> tuple[None, Scores, list[Scores]]:
+    """The attack by loss on all of them, without the model before."""
+    return None, attack_scores(after)[LOSS], [attack_scores(one)[LOSS] for one in references]
+
+
 def by_loss(after: Observation, references: list[Observation], *, draws: int = 5) -> People:
-    """People by loss, without the model before."""
-    mine, *others = (attack_scores(one)[LOSS] for one in (after, *references))
-    return people(LOSS_AUROC, None, mine, others, resampling(after, draws=draws, seed=0), seed=0)
+    """People by loss."""
+    return people(LOSS_AUROC, *losses(after, references), resampling(after, draws=draws, seed=0), seed=0)
 
 
 def report(after: Observation, references: list[Observation]) -> AuditReport:
@@ -102,7 +106,8 @@ def test_an_attack_that_cannot_be_made_says_why() -> None:
 def test_groups_are_measured_against_non_members_of_the_same_group() -> None:
     after = model(n=200)
     night = {split: np.arange(200) % 2 for split in ("forget", "reporting")}
-    found = by_group(None, after, REFERENCES, resampling(after, draws=20, seed=0), {"night": night})  # type: ignore[dict-item]
+    weights = resampling(after, draws=20, seed=0)
+    found = by_group(LOSS_AUROC, *losses(after, REFERENCES), weights, {"night": night})  # type: ignore[dict-item]
     assert [(row.column, row.group) for row in found] == [("label", "0"), ("night", "0"), ("night", "1")]
     odd = -np.r_[after["forget"].losses[1::2], after["reporting"].losses[1::2]]
     assert found[2].after.value == pytest.approx(roc_auc_score(np.repeat([1, 0], 100), odd), abs=1e-8)
@@ -112,8 +117,16 @@ def test_groups_are_measured_against_non_members_of_the_same_group() -> None:
 def test_a_group_without_non_members_is_not_estimable() -> None:
     after = model(n=60)
     rare = {"forget": np.array(["rare"] * 60), "reporting": np.array(["other"] * 60)}
-    found = by_group(None, after, [], resampling(after, draws=5, seed=0), {"kind": rare})  # type: ignore[dict-item]
+    weights = resampling(after, draws=5, seed=0)
+    found = by_group(LOSS_AUROC, *losses(after, []), weights, {"kind": rare})  # type: ignore[dict-item]
     assert found[-1].after.value is None and "no non-member is in this group" in found[-1].after.note
+
+
+def test_an_attack_that_cannot_be_made_says_why_of_every_group() -> None:
+    after = model(n=60)
+    scores = attack_scores({**after, "forget": replace(after["forget"], features=None)})["gradient_norm"]
+    found = by_group("gradient_norm_auroc", None, scores, [], resampling(after, draws=5, seed=0), {})
+    assert [row.after.value for row in found] == [None] and "features were not looked at" in found[0].after.note
 
 
 def test_curves_rise_and_stop_where_too_few_false_alarms_are_expected() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from expunge.audits.breakdown import people
 from expunge.audits.observe import Observation, Seen
-from expunge.audits.population import roc_curves
+from expunge.audits.population import FPRS, roc_curves
 from expunge.audits.registry import AUDITS
 from expunge.audits.resampling import resampling
 from expunge.audits.shadowattacks import (
@@ -18,6 +18,7 @@ from expunge.audits.shadowattacks import (
     THESE_MODELS,
     ShadowStudy,
     method_rows,
+    ratio_scores,
     shadow_rows,
     shadow_scores,
 )
@@ -176,7 +177,7 @@ def test_what_a_method_leaves_is_seen_in_its_shadows(left: float, told: bool) ->
     quality = made["epsilon_quality"]
     assert (quality.gap_high is not None and quality.gap_high < 0) is told
     assert made["u_lira_auroc"].reference == 0.5
-    assert {"u_lira", "u_lira_auroc"} == set(rows(found.references[0]))
+    assert {"u_lira", "u_lira_auroc", "u_lira_tpr_at_1pct_fpr"} == set(rows(found.references[0]))
 
 
 def test_the_method_stands_beside_retraining_with_as_many_models() -> None:
@@ -204,6 +205,30 @@ def test_u_lira_tells_models_apart_that_its_probability_does_not() -> None:
     first, second = (u_lira_ratio(one["forget"].logits[:, 1], *sides, variance="fixed") for one in (more, less))
     assert found["u_lira_auroc"].value == pytest.approx(auroc(first, second), abs=1e-8)
     assert auroc(first, second) > 0.6
+
+
+@pytest.mark.parametrize(("pictures", "told"), [(60, False), (1000, True)])
+def test_u_lira_recognises_pictures_at_one_false_alarm_in_a_hundred(
+    pictures: int, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A further reference gives more ratios to compare with, but of the same pictures."""
+    monkeypatch.setitem(COUNTS, "forget", pictures)
+    study = ShadowStudy(unlearned=shadows(MODELS, 5, gain=1.0), retrained=shadows(2 * MODELS, 6))
+    hard, references = hardness()["forget"], [model(22), model(23)]
+    after = {**model(21), "forget": seen("forget", hard + 1.0 + np.random.default_rng(7).normal(0, 0.5, pictures))}
+    found = rows(shadow_rows(study, None, after, references, draws=20).after)["u_lira_tpr_at_1pct_fpr"]
+    assert (found.value is not None) is told
+    if not told:
+        assert "n = 60" in found.note and found.reference is None
+        return
+    sides = [s.scaled_confidence[:, :pictures] for s in (study.unlearned, study.retrained)]  # type: ignore[union-attr]
+    ours, *theirs = (u_lira_ratio(one["forget"].logits[:, 1], *sides, variance="fixed") for one in (after, *references))
+    assert found.value == pytest.approx(np.mean(ours > np.sort(np.concatenate(theirs))[-21]))
+    assert found.reference == 0.01 and found.gap_low is not None and found.gap_low > 0.02
+    scores = ratio_scores(after["forget"], [one["forget"] for one in references], study.unlearned, study.retrained)  # type: ignore[arg-type]
+    (curve,) = roc_curves({"after": {"u_lira": scores}}).curves
+    assert curve.tpr[FPRS.index(0.01)] == pytest.approx(found.value, abs=1e-6)
+    assert curve.tpr[FPRS.index(0.01) - 1] is None, "a further reference shows no further picture"
 
 
 def test_with_enough_shadows_a_side_each_picture_has_its_own_variance() -> None:
@@ -291,4 +316,4 @@ def test_every_row_is_registered_and_nothing_is_made_without_shadows() -> None:
     assert (nothing.before, nothing.after, nothing.references) == ((), (), ((),))
     study = ShadowStudy(halves(), shadows(MODELS, 5), shadows(2 * MODELS, 6))
     made = shadow_rows(study, None, model(21), [model(22)], draws=20).after
-    assert len(made) == 10 and all(row.name in AUDITS and row.unit == AUDITS[row.name].unit for row in made)
+    assert len(made) == 11 and all(row.name in AUDITS and row.unit == AUDITS[row.name].unit for row in made)

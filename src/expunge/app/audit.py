@@ -112,6 +112,7 @@ def audit_models(
                 after=after,
                 beside=beside,
                 report=audit(was, after, beside, untrained=untrained, seed=settings.seed, groups=groups),
+                groups=groups or {},
             )
         )
     return found

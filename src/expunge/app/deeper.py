@@ -5,13 +5,13 @@ Models with what they answered flow in; reports with more rows flow out. Copies 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from expunge.audits.breakdown import DRAWS, People, people
+from expunge.audits.breakdown import Groups, by_group, people
 from expunge.audits.collapse import collapse
 from expunge.audits.gradients import gradients
 from expunge.audits.observe import Observation
@@ -21,7 +21,7 @@ from expunge.audits.resampling import resampling
 from expunge.audits.residue import residue
 from expunge.audits.rows import RowsBeside
 from expunge.audits.run import AuditReport
-from expunge.audits.shadowattacks import ShadowStudy, shadow_rows, shadow_scores
+from expunge.audits.shadowattacks import FORGET, U_LIRA, ShadowStudy, ratio_scores, shadow_rows, shadow_scores
 from expunge.audits.spread import ReferenceSpread, reference_spread
 from expunge.engine.recipe import train_model
 from expunge.engine.settings import EngineSettings
@@ -29,6 +29,7 @@ from expunge.errors import ModelError, Unavailable
 from expunge.models.classifier import PixelClassifier
 from expunge.types import AuditRow, ErasureTask, Optimizer, PictureSet, TrainRecipe
 
+LIRA_AUROC = "lira_auroc"
 BETWEEN_FEATURES = "collapse_cka_reference"  # likeness of two references, not of one
 # the same for every model, however it was trained: a plain, gentle training further
 RELEARNED = TrainRecipe(batch_size=64, optimizer=Optimizer(lr=0.01), augmentation=None)
@@ -42,6 +43,7 @@ class Audited:
         original: the model before erasure, or None. model: the audited one. references: retrained models.
         before, after, beside: what each of these answered.
         report: what was measured.
+        groups: columns by which attacks are broken down beside the labels, as in `audit`.
         relearning: curves of all of them; empty where nothing was trained further.
     """
 
@@ -52,6 +54,7 @@ class Audited:
     after: Observation
     beside: tuple[Observation, ...]
     report: AuditReport
+    groups: Groups = field(default_factory=dict)
     relearning: tuple[RelearningCurve, ...] = ()
 
     def with_rows(self, more: RowsBeside) -> Audited:
@@ -94,24 +97,34 @@ class Further:
 
 
 def attacked(audited: Audited, study: ShadowStudy, seed: int) -> Audited:
-    """The same with the attacks that these shadows allow, with their curves, and person by person."""
-    rows = shadow_rows(study, audited.before, audited.after, audited.beside, seed=seed)
-    found = audited.with_rows(rows)
-    if study.halves is None or found.report.curves is None:
-        return found
-    seen = {} if audited.before is None else {"before": audited.before}
-    seen |= {"after": audited.after} | {f"reference-{i}": one for i, one in enumerate(audited.beside, start=1)}
-    scores = {name: shadow_scores(one, study.halves) for name, one in seen.items()}
-    curves = replace(found.report.curves, curves=found.report.curves.curves + roc_curves(scores).curves)
-    exposed = _by_lira(audited, {name: one["lira"] for name, one in scores.items()}, seed)
-    return replace(found, report=replace(found.report, curves=curves, people_by_lira=exposed))
+    """The same with the attacks that these shadows allow, with their curves, person by person and group by group."""
+    found = audited.with_rows(shadow_rows(study, audited.before, audited.after, audited.beside, seed=seed))
+    references = {f"reference-{i}": one for i, one in enumerate(audited.beside, start=1)}
+    seen = ({} if audited.before is None else {"before": audited.before}) | {"after": audited.after} | references
+    scores = {name: _scores(one, study, audited.beside) for name, one in seen.items()}
+    report = found.report
+    if report.curves is not None:
+        curves = replace(report.curves, curves=report.curves.curves + roc_curves(scores).curves)
+        report = replace(report, curves=curves)
+    if study.halves is not None:
+        lira = {name: one["lira"] for name, one in scores.items()}
+        models = lira.get("before"), lira["after"], [lira[name] for name in references]
+        weights = resampling(audited.after, seed=seed)  # as for the attack by loss
+        report = replace(
+            report,
+            people_by_lira=people(LIRA_AUROC, *models, weights, seed=seed),
+            groups_by_lira=by_group(LIRA_AUROC, *models, weights, audited.groups),
+        )
+    return replace(found, report=report)
 
 
-def _by_lira(audited: Audited, scores: Mapping[str, Scores], seed: int) -> People:
-    """LiRA person by person; each person's pictures, and the non-members, are drawn as for the attack by loss."""
-    references = [one for name, one in scores.items() if name.startswith("reference")]
-    weights = resampling(audited.after, draws=DRAWS, seed=seed)
-    return people("lira_auroc", scores.get("before"), scores["after"], references, weights, seed=seed)
+def _scores(one: Observation, study: ShadowStudy, references: Sequence[Observation]) -> dict[str, Scores]:
+    """What every attack of these shadows makes of a model; of U-LiRA beside the references that are not this model."""
+    found = {} if study.halves is None else shadow_scores(one, study.halves)
+    others = [other[FORGET] for other in references if other is not one]
+    if others and study.unlearned is not None and study.retrained is not None:
+        found[U_LIRA.name] = ratio_scores(one[FORGET], others, study.unlearned, study.retrained)
+    return found
 
 
 def probed(audited: Audited, task: ErasureTask, settings: EngineSettings) -> Audited:

@@ -1,18 +1,18 @@
-"""Attacks person by person, and the loss attack group by group: a mean can hide somebody who is still remembered.
+"""Attacks person by person and group by group: a mean can hide somebody who is still remembered.
 
-Scores, observations and weights flow in, rows flow out. People are numbered from the most exposed on, never named.
+Scores and weights flow in, rows flow out. People are numbered from the most exposed on, never named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from expunge.audits.observe import Observation, Seen
-from expunge.audits.population import Scores
+from expunge.audits.observe import Seen
+from expunge.audits.population import Scores, measured
 from expunge.audits.resampling import Weights
 from expunge.audits.rows import row_of
 from expunge.audits.statistics import ATTACKED, Estimate, Key, between
@@ -118,27 +118,24 @@ def people(
 
 
 def by_group(
-    before: Observation | None,
-    after: Observation,
-    references: Sequence[Observation],
-    weights: Weights,
-    groups: Groups,
+    name: str, before: Scores | None, after: Scores, references: Sequence[Scores], weights: Weights, groups: Groups
 ) -> tuple[GroupRows, ...]:
-    """The loss attack within every group that has forgotten pictures: labels, and the columns handed in.
+    """One attack within every group that has forgotten pictures: labels, and the columns handed in.
 
     Args:
-        before, after, references, weights: as in `audit`.
+        name: the AUROC of the attack.
+        before, after, references: what it makes of all pictures under the models of `audit`.
+        weights: of the pictures.
         groups: for every column, the value of each forget and of each reporting picture, in their order.
     """
-    columns = {**_labels(after), **groups}
+    key, columns = Key(name, ATTACKED), {**_labels(after), **groups}
     found = []
     for column, values in columns.items():
         for group in np.unique(values["forget"]):
             at = values["forget"] == group, values["reporting"] == group
             beside = [_within(reference, weights, at) for reference in references]
-            old = None if before is None else row_of(Key(LOSS_AUROC, ATTACKED), _within(before, weights, at), beside)
-            new = row_of(Key(LOSS_AUROC, ATTACKED), _within(after, weights, at), beside)
-            found.append(GroupRows(column, str(group), old, new))
+            old = None if before is None else row_of(key, _within(before, weights, at), beside)
+            found.append(GroupRows(column, str(group), old, row_of(key, _within(after, weights, at), beside)))
     return tuple(found)
 
 
@@ -191,20 +188,24 @@ def _note(worst: WorstOff | None) -> str:
     return f"{said} For a retrained model beside the other references it is {worst.expected:.3f}."
 
 
-def _labels(observation: Observation) -> dict[str, dict[Split, Array]]:
+def _labels(scores: Scores) -> dict[str, dict[Split, Array]]:
     """The class names of every attribute."""
-    forget, reporting = observation["forget"], observation["reporting"]
-    spec = forget.spec
-    sides: dict[Split, Seen] = {"forget": forget, "reporting": reporting}
+    spec = scores.forget.spec
+    sides: dict[Split, Seen] = {"forget": scores.forget, "reporting": scores.reporting}
     return {
         name: {split: np.array(spec.classes[i])[seen.labels[:, i]] for split, seen in sides.items()}
         for i, name in enumerate(spec.names)
     }
 
 
-def _within(observation: Observation, weights: Weights, at: tuple[Array, Array]) -> Estimate:
-    forget, reporting = observation["forget"].part(at[0]), observation["reporting"].part(at[1])
-    if not len(reporting.ids):
-        return between(None, forget, reporting, "not estimable: no non-member is in this group")
-    drawn = weights["forget"][:, at[0]], weights["reporting"][:, at[1]]
-    return between(weighted_auroc(-forget.losses, -reporting.losses, *drawn), forget, reporting)
+def _within(scores: Scores, weights: Weights, at: tuple[Array, Array]) -> Estimate:
+    if not at[1].any():
+        chosen = scores.forget.part(at[0]), scores.reporting.part(at[1])
+        return between(None, *chosen, scores.why_not or "not estimable: no non-member is in this group")
+    group = replace(
+        scores,
+        members=None if scores.members is None else scores.members[at[0]],
+        others=None if scores.others is None else scores.others[at[1]],
+        at=(np.flatnonzero(at[0]), np.flatnonzero(at[1])),
+    )
+    return measured(group, weights, weighted_auroc)

@@ -14,7 +14,7 @@ from torch.func import functional_call
 
 from expunge.audits.observe import Observation
 from expunge.audits.population import Scores, measured
-from expunge.audits.resampling import evenly, resampling
+from expunge.audits.resampling import DRAWS, evenly, resampling
 from expunge.audits.rows import RowsBeside, rows_beside
 from expunge.audits.statistics import ATTACKED, Estimates, Key
 from expunge.functional.losses import mean_loss
@@ -35,7 +35,7 @@ def gradients(
     seen: Observation,
     *,
     seed: int = 0,
-    draws: int = 1000,
+    draws: int = DRAWS,
 ) -> RowsBeside:
     """How well the norm of the gradient tells forget pictures from non-members, at most 500 a side, of every model.
 

@@ -16,7 +16,7 @@ import torch
 
 from expunge.audits.halves import half
 from expunge.audits.observe import Seen, look
-from expunge.audits.resampling import resampled_subjects
+from expunge.audits.resampling import DRAWS, resampled_subjects
 from expunge.audits.rows import RowsBeside, rows_beside
 from expunge.audits.statistics import Estimates, Key, within
 from expunge.errors import ModelError, Unavailable
@@ -69,7 +69,7 @@ def relearning(
     rounds: int = ROUNDS,
     steps: int = STEPS,
     seed: int = 0,
-    draws: int = 1000,
+    draws: int = DRAWS,
 ) -> Relearning:
     """Train copies of all models further, once on retain and once on half of the forgotten people; watch the others.
 

@@ -19,11 +19,12 @@ from expunge.types import SPLITS, Split
 Array = np.ndarray[Any, np.dtype[Any]]
 Weights = Mapping[Split, Array]
 COMPARED: tuple[Split, ...] = ("forget", "tuning", "reporting")  # of retain, only forget people are compared
+DRAWS = 1000  # of the bootstrap, unless another number is asked for
 FEW = 10  # subjects; below this a percentile interval is known to be too narrow
 SAME_PEOPLE = "fitted on other pictures, which may show the same people"
 
 
-def resampling(observation: Observation, *, draws: int, seed: int) -> Weights:
+def resampling(observation: Observation, *, seed: int, draws: int = DRAWS) -> Weights:
     """Bootstrap weights uint8 [1 + draws, n] for every split; row 0 is the sample itself.
 
     Whole subjects are drawn where at least two are known, else pictures. Subjects who appear in the same splits are

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from expunge.audits.observe import Observation
-from expunge.audits.resampling import SAME_PEOPLE, evenly, resampling
+from expunge.audits.resampling import DRAWS, SAME_PEOPLE, evenly, resampling
 from expunge.audits.rows import RowsBeside, rows_beside
 from expunge.audits.statistics import ATTACKED, Estimate, Estimates, Key
 from expunge.errors import Unavailable
@@ -55,7 +55,7 @@ def residue(
     seen: Observation,
     *,
     seed: int = 0,
-    draws: int = 1000,
+    draws: int = DRAWS,
 ) -> RowsBeside:
     """Membership and identity as far as they are linearly readable, at every stage of every model.
 

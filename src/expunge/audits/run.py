@@ -15,7 +15,7 @@ import numpy as np
 from expunge.audits.breakdown import LOSS_AUROC, GroupRows, Groups, People, by_group, people
 from expunge.audits.observe import Observation
 from expunge.audits.population import LOSS, STRONGEST, RocCurves, attack_scores, population, roc_curves, strongest
-from expunge.audits.resampling import Weights, caveats, check_comparable, resampling
+from expunge.audits.resampling import DRAWS, Weights, caveats, check_comparable, resampling
 from expunge.audits.rows import row_of
 from expunge.audits.spread import ReferenceSpread, reference_spread
 from expunge.audits.statistics import (
@@ -64,7 +64,7 @@ class AuditReport:
         spread: lowest and highest value among the references; empty for fewer than two.
         curves: ROC curves of all attacks on single pictures, for all models.
         people: the loss attack person by person. people_by_lira: the same by LiRA; None without its shadow models.
-        groups: the loss attack by label, and by any other column that was handed in.
+        groups: the loss attack by label, and by any other column that was handed in. groups_by_lira: the same by LiRA.
     """
 
     rows_before: tuple[AuditRow, ...]
@@ -77,6 +77,7 @@ class AuditReport:
     people: People | None = None
     people_by_lira: People | None = None
     groups: tuple[GroupRows, ...] = ()
+    groups_by_lira: tuple[GroupRows, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; equal inputs give equal values, digit by digit."""
@@ -102,7 +103,7 @@ def audit(
     untrained: Observation | None = None,
     groups: Groups | None = None,
     seed: int = 0,
-    draws: int = 1000,
+    draws: int = DRAWS,
 ) -> AuditReport:
     """Compare a model with what it was and with retrained references.
 
@@ -128,7 +129,7 @@ def audit(
     }
     scores = {name: attack_scores(observation) for name, observation in models.items()}
     by_loss = {name: one[LOSS] for name, one in scores.items()}
-    retrained = [by_loss[name] for name in named]
+    attacked = by_loss.get("before"), by_loss["after"], [by_loss[name] for name in named]
 
     def measure(name: str) -> Estimates:
         alone = estimates(models[name], weights) | population(scores[name], weights)
@@ -151,8 +152,8 @@ def audit(
         notes=(*notes, *caveats(after)),
         spread=reference_spread(beside),
         curves=roc_curves(scores),
-        people=people(LOSS_AUROC, by_loss.get("before"), by_loss["after"], retrained, weights, seed=seed),
-        groups=by_group(before, after, references, weights, groups or {}),
+        people=people(LOSS_AUROC, *attacked, weights, seed=seed),
+        groups=by_group(LOSS_AUROC, *attacked, weights, groups or {}),
     )
 
 

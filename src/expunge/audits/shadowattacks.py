@@ -17,11 +17,12 @@ from scipy.special import expit
 
 from expunge.audits.observe import Observation, Seen
 from expunge.audits.population import Scores, ranked
-from expunge.audits.resampling import Weights, resampling
+from expunge.audits.resampling import DRAWS, Weights, resampling
 from expunge.audits.rows import RowsBeside, row_of, rows_beside
 from expunge.audits.shadows import Shadows, log_odds
-from expunge.audits.statistics import EVEN, Estimate, Estimates, Key, within
+from expunge.audits.statistics import EVEN, FPR, Estimate, Estimates, Key, within
 from expunge.errors import DataError, Unavailable
+from expunge.functional.attacks.curves import why_no_tpr
 from expunge.functional.attacks.epsilon import forgetting_quality
 from expunge.functional.attacks.floor import BesideFloor
 from expunge.functional.attacks.jackknife import FEWEST, left_out, luck
@@ -29,7 +30,7 @@ from expunge.functional.attacks.klom import klom
 from expunge.functional.attacks.lira import Variance, lira_offline, lira_online, u_lira_ratio
 from expunge.functional.attacks.rmia import Population, rmia_offline, tuned_a
 from expunge.functional.seeding import derive_seed
-from expunge.functional.stats import mean_of, weighted_auroc, weighted_mean
+from expunge.functional.stats import weighted_auroc, weighted_mean, weighted_tpr
 from expunge.types import AuditRow, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -38,9 +39,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 FEW = 32
 FORGET: Split = "forget"
 RMIA = "rmia"
-U_LIRA, U_LIRA_AUROC = Key("u_lira", FORGET), Key("u_lira_auroc", FORGET)
+U_LIRA, U_LIRA_AUROC, U_LIRA_TPR = (Key(name, FORGET) for name in ("u_lira", "u_lira_auroc", "u_lira_tpr_at_1pct_fpr"))
 KLOM, EPSILON = Key("klom", FORGET), Key("epsilon_quality", FORGET)
 Measure = Callable[[Array, Array, Array], BesideFloor]
+Ranking = Callable[[Array, Array, Array, Array], Array]  # members, others, weights of both
 METHOD: tuple[tuple[Key, Measure], ...] = ((KLOM, klom), (EPSILON, forgetting_quality))
 THESE_MODELS = "interval over people alone: too few models to say how others would have turned out"
 
@@ -70,7 +72,7 @@ def shadow_rows(
     references: Sequence[Observation],
     *,
     seed: int = 0,
-    draws: int = 1000,
+    draws: int = DRAWS,
 ) -> RowsBeside:
     """Every attack that the shadows of `study` allow, on every model.
 
@@ -191,30 +193,43 @@ def _rows_apart(
     retrained: Shadows,
     weights: Weights,
 ) -> tuple[AuditRow, ...]:
-    """AUROC of U-LiRA's ratios, forget pictures under this model against the same under references; .5 if alike."""
+    """U-LiRA beside references: AUROC, and TPR at 1 % FPR where estimable."""
     if not references:
         return ()
     forget = observation[FORGET]
-    values = told_apart(forget, [o[FORGET] for o in references], unlearned, retrained, weights[FORGET])
-    even = Estimate(np.full_like(values, EVEN), len(forget.ids), None)
-    return (row_of(U_LIRA_AUROC, within(values, forget), [even]),)
+    scores = ratio_scores(forget, [o[FORGET] for o in references], unlearned, retrained)
+    measures: tuple[tuple[Key, Ranking, float, str], ...] = (
+        (U_LIRA_AUROC, weighted_auroc, EVEN, ""),
+        (U_LIRA_TPR, partial(weighted_tpr, fpr=FPR), FPR, why_no_tpr(scores.counted, FPR)),
+    )
+    rows = []
+    for key, measure, even, why_not in measures:
+        values = None if why_not else told_apart(scores, weights[FORGET], measure)
+        beside = [] if values is None else [Estimate(np.full_like(values, even), len(forget.ids), None)]
+        rows.append(row_of(key, within(values, forget, why_not), beside))
+    return tuple(rows)
 
 
-def told_apart(
-    forget: Seen, references: Sequence[Seen], unlearned: Shadows, retrained: Shadows, weights: Array
-) -> Array:
-    """AUROC of U-LiRA's ratios, these answers to forget pictures against those of references, mean over references.
+def ratio_scores(forget: Seen, references: Sequence[Seen], unlearned: Shadows, retrained: Shadows) -> Scores:
+    """U-LiRA's ratios of forget pictures under this model, and as non-members the same pictures under all references.
 
     Args:
         forget, references: answers to the same n pictures; at least one reference.
         unlearned, retrained: shadows that were asked about them.
-        weights: of these pictures, [1 + r, n].
-
-    Returns:
-        float64 [1 + r], in 0..1; .5 where both are alike.
     """
     ours, *theirs = (_unlearning_ratios(seen, unlearned, retrained) for seen in (forget, *references))
-    return mean_of([weighted_auroc(ours, other, weights, weights) for other in theirs])
+    each = np.arange(len(forget.ids))
+    # a further reference shows no further picture
+    return Scores(forget, forget, ours, np.concatenate(theirs), (each, np.tile(each, len(theirs))), steps=len(each))
+
+
+def told_apart(scores: Scores, weights: Array, measure: Ranking = weighted_auroc) -> Array:
+    """What `measure` makes of `ratio_scores`, with weights [1 + r, n] of the n pictures: float64 [1 + r].
+
+    An AUROC is the mean of those beside each reference, and .5 where all models are alike.
+    """
+    assert scores.members is not None and scores.others is not None
+    return measure(scores.members, scores.others, weights, weights[:, scores.at[1]])
 
 
 def _unlearning_ratios(forget: Seen, unlearned: Shadows, retrained: Shadows) -> Array:

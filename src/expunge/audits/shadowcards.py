@@ -59,6 +59,15 @@ SHADOW_AUDITS: tuple[Audit, ...] = (
         "Hayes et al. 2024, with retrained models in the place of ones that unlearned other pictures",
     ),
     Audit(
+        "u_lira_tpr_at_1pct_fpr",
+        "U-LiRA beside the reference, 1 % false alarms",
+        "share",
+        "reference",
+        "Share of forget pictures whose U-LiRA ratio is higher under the model than all but one in a hundred are under "
+        "references. .01 for a model that was retrained itself.",
+        "Hayes et al. 2024, with retrained models in the place of ones that unlearned other pictures",
+    ),
+    Audit(
         "klom",
         "KLoM of the method",
         "nats",

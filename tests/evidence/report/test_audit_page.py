@@ -242,8 +242,13 @@ def test_one_false_alarm_in_a_thousand_is_told_where_there_are_enough_pictures()
 
 
 def test_groups_say_by_which_attack() -> None:
-    text = Page(page(audit())).text
-    assert "Group by group: the attack by loss" in text and "Attack by loss, by a," in text
+    found = audit()
+    text = Page(page(found)).text
+    assert "Attack by loss, by a," in text and "Attack by LiRA, by" not in text
+    found["groups_by_lira"] = [one | {"after": one["after"] | {"value": 0.8765}} for one in found["groups"]]
+    text = Page(page(found)).text
+    assert text.index("Attack by loss, by a,") < text.index("Attack by LiRA, by a,")
+    assert number(0.8765, found["groups"][0]["after"]["unit"]) in text[text.index("Attack by LiRA, by a,") :]
 
 
 def test_relearning_is_not_said_to_speak_of_models_that_still_know() -> None:

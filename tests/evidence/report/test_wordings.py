@@ -62,7 +62,7 @@ def emitted() -> tuple[AuditRow, ...]:
     """All rows, also of people, of groups and between references."""
     report = measured()
     people = [line.after for part in (report.people, report.people_by_lira) if part is not None for line in part.rows]
-    groups = [line.after for line in report.groups]
+    groups = [line.after for line in (*report.groups, *report.groups_by_lira)]
     beside = [row for rows in report.rows_reference for row in rows]
     return (*report.rows_before, *report.rows_after, *beside, *report.rows_floor, *people, *groups)
 

@@ -122,6 +122,11 @@ def _tail(name: str, sizes: Sizes, *, counted: Sequence[str] = ("reporting",)) -
     return Effect(name, least, "a share of this much where nothing remembered gives 1 %")
 
 
+def _tail_beside_itself(name: str, sizes: Sizes) -> Effect:
+    """As `_beside_itself`."""
+    return _tail(name, {**sizes, "reporting": sizes["forget"]})
+
+
 def _fitted_tail(name: str, sizes: Sizes, *, most: int) -> Effect:
     """Scores as in `_fitted_rank`; in simulations their rate varies no more than that of a score fixed before."""
     if 1 in (sizes["forget"].people, sizes["reporting"].people):
@@ -211,6 +216,7 @@ _EFFECTS: Mapping[str, Rule] = {
     "collapse_cka_reference": partial(_none, why=DIRECTIONS),
     "u_lira": partial(_share, meaning="a mean probability that is off by this much"),
     "u_lira_auroc": _beside_itself,
+    "u_lira_tpr_at_1pct_fpr": _tail_beside_itself,
     "klom": partial(_none, why=BY_MODELS),
     "epsilon_quality": partial(_none, why=BY_MODELS_EPSILON),
 }

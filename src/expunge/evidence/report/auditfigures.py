@@ -33,6 +33,7 @@ ATTACKS: Mapping[str, str] = {
     "lira": "LiRA",
     "lira_offline": "LiRA, offline",
     "rmia": "RMIA",
+    "u_lira": "U-LiRA beside references",
 }
 SELDOM = 0.001  # false positive rate at which only sure attackers recognise anybody
 EXPECTED = 10  # false positives that a rate must rest on

@@ -24,6 +24,7 @@ from expunge.evidence.report.auditpeople import ATTACKED, Audit, Exposed, Expose
 from expunge.evidence.report.measured import AuditRows, audit_rows
 from expunge.evidence.report.words import NONE, bounds, number
 
+GROUPS = {"groups": "loss", "groups_by_lira": "LiRA"}
 NEEDED = round(EXPECTED / SELDOM)  # never-seen pictures
 
 
@@ -46,7 +47,7 @@ class AuditView:
         sides: how many pictures and people the curves rest on; "" where that is not known.
         caught: what attacks recognise at one false alarm in a thousand; without_caught says why there is nothing.
         people: the attack by loss. by_lira: LiRA; None without its shadow models.
-        groups: lines of every column by which the attack was broken down.
+        groups: by attack, lines of every column by which it was broken down.
     """
 
     roc: Markup | None
@@ -55,7 +56,7 @@ class AuditView:
     without_caught: str
     people: Exposed
     by_lira: Exposed | None
-    groups: Mapping[str, Sequence[ExposedLine]]
+    groups: Mapping[str, Mapping[str, Sequence[ExposedLine]]]
     relearning: Markup | None
 
 
@@ -70,7 +71,7 @@ def audit_view(audit: Audit) -> AuditView:
         without_caught="" if caught else _why_none_caught(rows),
         people=exposed(audit.get("people") or {}, rows),
         by_lira=None if by_lira is None else exposed(by_lira, rows),
-        groups=group_lines(audit.get("groups") or ()),
+        groups={name: group_lines(audit[key]) for key, name in GROUPS.items() if audit.get(key)},
         relearning=relearning_figure(relearning_lines(audit)),
     )
 

@@ -98,6 +98,11 @@ WORDINGS: Mapping[str, Wording] = {
         "How often an erased picture shows more such signs in this model than an erased picture does in a retrained "
         "one (AUROC; 0.5 where the model was retrained itself).",
     ),
+    "u_lira_tpr_at_1pct_fpr": Wording(
+        "Caught by signs of unlearning beside a retrained model, U-LiRA",
+        "Share of erased pictures that show more such signs in this model than 99 % of them do in a retrained one (1 % "
+        "where the model was retrained itself).",
+    ),
     "klom": Wording(
         "The method over many runs: distance from retraining, KLoM",
         "How differently many models that the method made, and as many retrained ones, answer on erased pictures. It "
