@@ -4,25 +4,27 @@
 
 The main benches keep what two or three models retrained without the same pictures answered: faces by age, gender and
 both, emotions, persons; half width, 40 epochs. Each of them is audited beside each other one: none may be called
-distinguishable. How far values vary between them, what people explain included, stands beside the floors; so few
-models show an order of magnitude. All follows from benchmarks/results/bench; it goes to
-benchmarks/results/calibration/elsewhere.json.
+distinguishable; and the untouched original beside all of them. How far values vary between them, what people explain
+included, stands beside the floors; so few models show an order of magnitude. All follows from
+benchmarks/results/bench; it goes to benchmarks/results/calibration/elsewhere.json.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
+from expunge.audits.observe import Observation
 from expunge.audits.run import audit
 from expunge.bench.raw import RawFolder
 from expunge.evidence.margins import MARGINS
-from expunge.evidence.verdict import judge
+from expunge.evidence.verdict import Verdict, judge
+from expunge.types import AuditRow
 from harness import RESULTS
 
 RESULT = RESULTS / "calibration" / "elsewhere.json"
@@ -34,16 +36,15 @@ def compared(bench: str) -> dict[str, Any]:
     """Every ordered pair of a task's retrained models."""
     folder = RawFolder(RESULTS / "bench" / f"{bench}-cpu" / "seed-0")
     models = [folder.observation(row) for row in folder.rows() if row.startswith("reference-")]
-    forget = models[0]["forget"]
+    forget, original = models[0]["forget"], folder.observation("original")
     said: Counter[str] = Counter()
     gaps: dict[str, list[float]] = {}
     least = 1.0
     for after, reference in permutations(models, 2):
-        report = audit(None, after, [reference], draws=DRAWS)
-        verdict = judge(report.rows_after, report.rows_reference)
+        verdict, rows = beside(after, [reference])
         said[verdict.overall] += 1
         least = min([least, *(a.p for a in verdict.audits if a.p is not None)])
-        for row in report.rows_after:
+        for row in rows:
             if row.gap is not None and (row.name, row.split) in judged():
                 gaps.setdefault(f"{row.name}, {row.split}", []).append(row.gap)
     return {
@@ -51,10 +52,17 @@ def compared(bench: str) -> dict[str, Any]:
         "people": None if forget.subjects is None else len(np.unique(forget.subjects)),
         "pictures": len(forget.ids),
         "verdicts": dict(said),
+        "original": beside(original, models)[0].overall,
         "least p": round(least, 4),
         # the variance of a gap between two is twice that of one
         "deviation": {name: round(float(np.sqrt(np.mean(np.square(found)) / 2)), 4) for name, found in gaps.items()},
     }
+
+
+def beside(after: Observation, references: Sequence[Observation]) -> tuple[Verdict, Sequence[AuditRow]]:
+    """The way of `expunge audit`, and the audited model's rows."""
+    report = audit(None, after, references, draws=DRAWS)
+    return judge(report.rows_after, report.rows_reference), report.rows_after
 
 
 def judged() -> Iterator[tuple[str, str]]:

@@ -156,9 +156,16 @@ def elsewhere() -> str:
         )
         for name in names
     ]
-    said = ("verdicts", "", *(", ".join(f"{n} {name}" for name, n in t["verdicts"].items()) for t in found.values()))
+    said = (
+        "verdicts, each beside each other one",
+        "",
+        *(", ".join(f"{n} {name}" for name, n in t["verdicts"].items()) for t in found.values()),
+    )
     people = ("people erased", "", *(str(t["people"] or "unknown") for t in found.values()))
-    return table(("between retrained models", "floor", *(f"`{task}`" for task in found)), [*rows, people, said])
+    original = ("verdict on the untouched original, beside all of them", "", *(t["original"] for t in found.values()))
+    return table(
+        ("between retrained models", "floor", *(f"`{task}`" for task in found)), [*rows, people, said, original]
+    )
 
 
 def inside() -> str:

@@ -121,7 +121,7 @@ def test_half_unlearned_models_lie_between_original_and_reference() -> None:
     assert all(found["holds"] for found in json.loads((RESULTS / "half-unlearned.json").read_text())["results"])
 
 
-def test_no_retrained_model_of_another_task_is_called_distinguishable(
+def test_on_other_tasks_originals_are_called_distinguishable_and_retrained_models_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
@@ -129,4 +129,5 @@ def test_no_retrained_model_of_another_task_is_called_distinguishable(
     found = json.loads((RESULTS / "elsewhere.json").read_text())
     assert found.keys() == set(elsewhere.BENCHES)
     assert all("distinguishable" not in task["verdicts"] for task in found.values())
+    assert all(task["original"] == "distinguishable" for task in found.values())
     assert elsewhere.compared("lfw-people") == found["lfw-people"]
