@@ -4,9 +4,10 @@
 
 Seed 300 has 36 originals and 64 models retrained without its 100 people; 32 more seeds, each with its own split and
 its own people, have an original and two retrained models. The first 8 of either kind were in sight when margins and
-floors were set; the others are 60 disjoint pairs of retrained models and 60 originals. What each answers goes to
-benchmarks/results/calibration/answers, as answers.py has it: `SEED-KIND-NUMBER.npz`, and `SEED.npz` with who is on the
-pictures. What is there is not made again; a model that was being trained when it stopped goes on from its checkpoint.
+floors were set; the others make 60 disjoint pairs of retrained models, and 60 originals with two references each. What
+each answers goes to benchmarks/results/calibration/answers, as answers.py has it: `SEED-KIND-NUMBER.npz`, and
+`SEED.npz` with who is on the pictures. What is there is not made again; a model that was being trained when it stopped
+goes on from its checkpoint.
 """
 
 from __future__ import annotations

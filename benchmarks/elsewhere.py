@@ -1,12 +1,12 @@
-"""Do the verdict's floors hold on other tasks than the one they were measured on?
+"""Do the verdict's floors hold on other tasks than the one they were measured on, and what does it say of methods?
 
     python benchmarks/elsewhere.py
 
 The main benches keep what two or three models retrained without the same pictures answered: faces by age, gender and
 both, emotions, persons; half width, 40 epochs. Each of them is audited beside each other one: none may be called
-distinguishable; and the untouched original beside all of them. How far values vary between them, what people explain
-included, stands beside the floors; so few models show an order of magnitude. All follows from
-benchmarks/results/bench; it goes to benchmarks/results/calibration/elsewhere.json.
+distinguishable; and the untouched original, and what every method made of it, beside all of them. How far values vary
+between them, what people explain included, stands beside the floors; so few models show an order of magnitude. All
+follows from benchmarks/results/bench; it goes to benchmarks/results/calibration/elsewhere.json.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 
 from expunge.audits.observe import Observation
 from expunge.audits.run import audit
+from expunge.bench.protocol import read_protocol
 from expunge.bench.raw import RawFolder
 from expunge.evidence.margins import MARGINS
 from expunge.evidence.verdict import Verdict, judge
@@ -29,6 +30,7 @@ from harness import RESULTS
 
 RESULT = RESULTS / "calibration" / "elsewhere.json"
 BENCHES = ("mufac-age", "mufac-gender", "mufac-attributes", "ferplus-emotion", "lfw-people")
+METHODS = tuple(entry.name for entry in read_protocol("mufac-age").methods)
 DRAWS = 300
 
 
@@ -53,16 +55,29 @@ def compared(bench: str) -> dict[str, Any]:
         "pictures": len(forget.ids),
         "verdicts": dict(said),
         "original": beside(original, models)[0].overall,
+        "methods": {name: said_of(folder, name, original, models) for name in METHODS},
         "least p": round(least, 4),
         # the variance of a gap between two is twice that of one
         "deviation": {name: round(float(np.sqrt(np.mean(np.square(found)) / 2)), 4) for name, found in gaps.items()},
     }
 
 
-def beside(after: Observation, references: Sequence[Observation]) -> tuple[Verdict, Sequence[AuditRow]]:
+def said_of(folder: RawFolder, method: str, original: Observation, references: Sequence[Observation]) -> dict[str, Any]:
+    """The verdict on what a method made, and by which audits it is told apart."""
+    kept = folder.told(method)
+    if kept is None or kept.get("failed"):
+        return {"verdict": "failed" if kept else "not run", "by": []}
+    verdict, _ = beside(folder.observation(method), references, original)
+    by = [f"{a.name}, {a.split}" for a in verdict.audits if a.verdict == "distinguishable"]
+    return {"verdict": verdict.overall, "by": by}
+
+
+def beside(
+    after: Observation, references: Sequence[Observation], before: Observation | None = None
+) -> tuple[Verdict, Sequence[AuditRow]]:
     """The way of `expunge audit`, and the audited model's rows."""
-    report = audit(None, after, references, draws=DRAWS)
-    return judge(report.rows_after, report.rows_reference), report.rows_after
+    report = audit(before, after, references, draws=DRAWS)
+    return judge(report.rows_after, report.rows_reference, before=report.rows_before), report.rows_after
 
 
 def judged() -> Iterator[tuple[str, str]]:

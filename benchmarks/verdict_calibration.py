@@ -10,11 +10,11 @@ outcomes and counts go to benchmarks/results/calibration/verdict.json; whatever 
 was judged before is kept.
 
 The verdict's floors come from `--floors`, which looks at the first models retrained for seed 300 only; its margins
-were set with these and the originals beside them in sight. What holds one of those is counted apart. Divergence
-between answers takes two references, and so its floor is of triples; no outcome rests on it, since of most models
-whole answers are not kept. A true positive rate at 1 % takes 1,000 pictures of people whom no model saw, more than the
-set for reporting has: for its floor the set for tuning is added. So floors of these two are known, but nothing is
-judged by them here.
+were set with these and the originals beside them in sight. What holds one of those is counted apart, and so are other
+models of that seed: they never were in sight, but their request was. Divergence between answers takes two references,
+and so its floor is of triples; no outcome rests on it, since of most models whole answers are not kept. A true
+positive rate at 1 % takes 1,000 pictures of people whom no model saw: seed 300 has fewer for reporting, so for its
+floor those for tuning are added; it is judged in the seeds that have as many.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ RESULT = RESULTS / "calibration" / "verdict.json"
 PEOPLE = (5, 25, 100)
 DRAWS = 300  # of the bootstrap; only a standard deviation is taken from them
 JUDGED = {f"{margin.name}, {split}" for margin in MARGINS for split in margin.splits}
+IN_SIGHT, SAME, NEW = "models in sight", "same request", "other requests"
 CAUGHT, APART = "tpr_at_1pct_fpr", Key("js_divergence", "forget")
 ON_FILE = [margin for margin in MARGINS if margin.name != APART.name]  # divergence needs whole answers
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -62,9 +63,11 @@ class Asked:
     references: tuple[int, ...]
 
     @property
-    def fresh(self) -> bool:
-        """Whether none of these models was looked at when floors and margins were set."""
-        return self.seed != FIRST or min(self.audited, *self.references) >= SEEN
+    def sight(self) -> str:
+        """What was known of these models when floors and margins were set: all, their request, or nothing."""
+        if self.seed != FIRST:
+            return NEW
+        return SAME if min(self.audited, *self.references) >= SEEN else IN_SIGHT
 
 
 def asked() -> Iterator[Asked]:
@@ -128,14 +131,14 @@ def counts(rows: list[Row]) -> list[Row]:
     """How often each outcome was reached."""
 
     def group(row: Row) -> tuple[Any, ...]:
-        return row["kind"], len(row["references"]), row["fresh"], row["people"]
+        return row["kind"], len(row["references"]), row["sight"], row["people"]
 
     made = []
-    for kind, references, fresh, people in sorted(set(map(group, rows)), key=str):
-        found = [row for row in rows if group(row) == (kind, references, fresh, people)]
+    for kind, references, sight, people in sorted(set(map(group, rows)), key=str):
+        found = [row for row in rows if group(row) == (kind, references, sight, people)]
         of = {name: sum(r["overall"] == name for r in found) for name in OUTCOMES}
         alarmed = sum(row["alarms"] > 0 for row in found)
-        who = {"kind": kind, "references": references, "fresh": fresh, "people": people}
+        who = {"kind": kind, "references": references, "sight": sight, "people": people}
         made.append({**who, "audits": len(found), **of, "alarmed": alarmed})
     return made
 
@@ -210,7 +213,7 @@ def rooted(squares: Sequence[float]) -> float:
 
 def rules() -> list[list[Any]]:
     """What the judged rows and their margins are, and how well floors are known: outcomes under others are not kept."""
-    judged = [[m.name, list(m.splits), m.margin, m.floor, m.proves] for m in MARGINS]
+    judged = [[m.name, list(m.splits), m.margin, m.floor, m.proves] for m in ON_FILE]
     return [*judged, ["freedom of floors", FLOOR_FREEDOM]]
 
 
@@ -245,7 +248,7 @@ def main() -> None:
     for models in filter(there, asked()):
         for people in PEOPLE:
             row = before.get(key(named(models, people))) or outcome(models, people)
-            rows.append({**row, "fresh": models.fresh})
+            rows.append({**row, "sight": models.sight})
             print(key(row), row["overall"], file=sys.stderr, flush=True)
         write(rows)
 

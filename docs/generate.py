@@ -40,6 +40,7 @@ PAGES = (
     "docs/dlfd.md",
     "docs/results/index.md",
 )
+SIGHTS = ("other requests", "same request", "models in sight")  # of the calibration
 DIRECTIONS = {"higher": "higher", "lower": "lower", "reference": "near the reference"}
 
 Card = Mapping[str, Any]
@@ -132,14 +133,15 @@ def calibration() -> str:
     whose = {"reference": "retrained", "original": "untouched original"}
     rows = [
         (
-            whose[c["kind"]] + ("" if c["fresh"] else ", seen when margins were set"),
-            *(str(c[name]) for name in ("references", "people", "audits", *OUTCOMES, "alarmed")),
+            whose[c["kind"]],
+            *(str(c[name]) for name in ("references", "sight", "people", "audits", *OUTCOMES, "alarmed")),
         )
         for c in sorted(
-            found["counts"], key=lambda c: (not c["fresh"], c["kind"] == "original", c["references"], c["people"])
+            found["counts"],
+            key=lambda c: (c["kind"] == "original", c["references"], SIGHTS.index(c["sight"]), c["people"]),
         )
     ]
-    judged = table(("audited model", "references", "people", "audits", *OUTCOMES, "over-forgetting alarms"), rows)
+    judged = table(("audited model", "references", "of", "people", "audits", *OUTCOMES, "over-forgetting alarms"), rows)
     return f"{judged}\n\n{_planted(json.loads((place / 'half-unlearned.json').read_text())['outcomes'])}"
 
 
@@ -162,10 +164,16 @@ def elsewhere() -> str:
         *(", ".join(f"{n} {name}" for name, n in t["verdicts"].items()) for t in found.values()),
     )
     people = ("people erased", "", *(str(t["people"] or "unknown") for t in found.values()))
-    original = ("verdict on the untouched original, beside all of them", "", *(t["original"] for t in found.values()))
-    return table(
-        ("between retrained models", "floor", *(f"`{task}`" for task in found)), [*rows, people, said, original]
-    )
+    return table(("between retrained models", "floor", *(f"`{task}`" for task in found)), [*rows, people, said])
+
+
+def told_apart() -> str:
+    """What the verdict says of every method on every task."""
+    found = json.loads((RESULTS / "calibration" / "elsewhere.json").read_text())
+    names = next(iter(found.values()))["methods"]
+    rows = [(f"`{n}`", *(t["methods"][n]["verdict"] for t in found.values())) for n in names]
+    original = ("untouched original", *(t["original"] for t in found.values()))
+    return table(("model", *(f"`{task}`" for task in found)), [original, *rows])
 
 
 def inside() -> str:
@@ -471,6 +479,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "inside": inside,
     "calibration": calibration,
     "elsewhere": elsewhere,
+    "told-apart": told_apart,
     "commands": commands,
     "measurements": measurements,
     "mufac": mufac,

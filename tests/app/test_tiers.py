@@ -81,8 +81,9 @@ def unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def standard(erased: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The standard tier in this process."""
-    return measured(audit(erased, tmp_path_factory.mktemp("standard") / "audit", tier="standard"))
+    """The standard tier in this process, by groups of a column as well."""
+    place = tmp_path_factory.mktemp("standard") / "audit"
+    return measured(audit(erased, place, tier="standard", groups=["expression"]))
 
 
 def test_the_standard_tier_attacks_original_model_and_references_of_a_run(
@@ -104,6 +105,7 @@ def test_the_standard_tier_attacks_original_model_and_references_of_a_run(
         (g["column"], g["group"]) for g in found["groups"]
     ]
     assert {g["after"]["name"] for g in found["groups_by_lira"]} == {"lira_auroc"}
+    assert {g["column"] for g in found["groups_by_lira"]} == {"expression", "age_group"}
     curves = found["relearning"]["curves"]
     assert {(c["model"], c["part"]) for c in curves} >= {("before", "retain"), ("after", "forget")}
     assert all(len(c["loss"]) == len(c["steps"]) > 1 for c in curves)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,30 +22,40 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "calibration"
 FOUND: dict[str, Any] = json.loads((RESULTS / "verdict.json").read_text())
 PEOPLE, ASKED = (5, 25, 100), 60
-# kind, references: audits with models that were in sight when margins were set, and most others
-AUDITS = {("reference", 1): (4, 60), ("original", 1): (8, 60), ("reference", 2): (3, 18), ("original", 2): (4, 60)}
+# kind, references: audits with models in sight when margins were set, with others of that request, most of others
+AUDITS = {
+    ("reference", 1): (4, 28, 32),
+    ("original", 1): (8, 28, 32),
+    ("reference", 2): (3, 18, 0),
+    ("original", 2): (4, 28, 32),
+}
+SIGHTS = ("models in sight", "same request", "other requests")
 
 
 def of(
-    kind: str, people: int, *, beside: int | None = None, fresh: bool | None = None, among: dict[str, Any] = FOUND
+    kind: str,
+    people: int,
+    *,
+    beside: int | None = None,
+    sight: Sequence[str] = SIGHTS,
+    among: dict[str, Any] = FOUND,
 ) -> list[str]:
-    rows = [o for o in among["outcomes"] if (o["kind"], o["people"]) == (kind, people)]
-    rows = [o for o in rows if beside in (None, len(o["references"]))]
-    return [o["overall"] for o in rows if fresh in (None, o["fresh"])]
+    rows = [o for o in among["outcomes"] if (o["kind"], o["people"]) == (kind, people) and o["sight"] in sight]
+    return [o["overall"] for o in rows if beside in (None, len(o["references"]))]
 
 
 def broken(among: dict[str, Any] = FOUND) -> list[str]:
-    """Which criteria do not hold; the share of originals is asked for once all fresh pairs are there."""
+    """Which criteria do not hold; the share of originals is asked for once all models are there."""
     found = []
     for people in PEOPLE:
         if "distinguishable" in of("reference", people, among=among):
             found.append(f"a retrained model is called distinguishable at {people} people")
         if "indistinguishable" in of("original", people, among=among):
             found.append(f"an untouched original is called indistinguishable at {people} people")
-    fresh = of("original", 100, beside=2, fresh=True, among=among)
+    fresh = of("original", 100, beside=2, sight=SIGHTS[1:], among=among)
     if len(fresh) >= ASKED and fresh.count("distinguishable") / len(fresh) < 0.95:
         found.append("untouched originals are not told at 100 people")
-    seen = of("original", 100, fresh=False, among=among)
+    seen = of("original", 100, sight=SIGHTS[:1], among=among)
     if seen.count("distinguishable") < len(seen):
         found.append("an untouched original that was in sight is not told at 100 people")
     return found
@@ -57,10 +68,11 @@ def test_criteria_hold_of_what_is_on_file() -> None:
 @pytest.mark.parametrize("people", PEOPLE)
 @pytest.mark.parametrize(("kind", "beside"), AUDITS)
 def test_audits_are_counted_and_none_is_lost(kind: str, beside: int, people: int) -> None:
-    seen, fresh = (len(of(kind, people, beside=beside, fresh=value)) for value in (False, True))
-    assert seen == AUDITS[kind, beside][0] and 1 <= fresh <= AUDITS[kind, beside][1]
-    counted = {(c["kind"], c["references"], c["fresh"]): c["audits"] for c in FOUND["counts"] if c["people"] == people}
-    assert (counted[kind, beside, False], counted[kind, beside, True]) == (seen, fresh)
+    found = [len(of(kind, people, beside=beside, sight=[sight])) for sight in SIGHTS]
+    *complete, most = AUDITS[kind, beside]
+    assert found[:2] == complete and found[2] <= most
+    counted = {(c["kind"], c["references"], c["sight"]): c["audits"] for c in FOUND["counts"] if c["people"] == people}
+    assert [counted.get((kind, beside, sight), 0) for sight in SIGHTS] == found
 
 
 @pytest.mark.parametrize(
@@ -73,14 +85,15 @@ def test_criteria_are_broken_by_planted_outcomes(kind: str, count: int, outcome:
 
     def planted(wrong: int) -> dict[str, Any]:
         said = [outcome] * wrong + [right] * (ASKED - wrong)
-        row = {"kind": kind, "people": 100, "fresh": True, "references": [0, 1]}
+        row = {"kind": kind, "people": 100, "sight": SIGHTS[2], "references": [0, 1]}
         return {"outcomes": [{**row, "overall": overall} for overall in said]}
 
     assert broken(planted(0)) == [] and broken(planted(count)) != []
 
 
 def test_outcomes_are_of_the_margins_that_are_in_force() -> None:
-    judged = [[m.name, list(m.splits), m.margin, m.floor, m.proves] for m in MARGINS]
+    on_file = [m for m in MARGINS if m.name != "js_divergence"]
+    judged = [[m.name, list(m.splits), m.margin, m.floor, m.proves] for m in on_file]
     assert FOUND["margins"] == [*judged, ["freedom of floors", FLOOR_FREEDOM]]
 
 
@@ -88,8 +101,8 @@ def test_outcomes_are_of_the_margins_that_are_in_force() -> None:
 def test_models_are_disjoint_between_audits(beside: int) -> None:
     rows = [o for o in FOUND["outcomes"] if (o["people"], len(o["references"])) == (100, beside)]
     for kind in ("reference", "original"):
-        models = [(o["seed"], number) for o in rows if o["kind"] == kind for number in o["references"]]
-        models += [(o["seed"], o["audited"]) for o in rows if o["kind"] == kind == "reference"]
+        models = [(o["seed"], "reference", number) for o in rows if o["kind"] == kind for number in o["references"]]
+        models += [(o["seed"], kind, o["audited"]) for o in rows if o["kind"] == kind]
         assert len(models) == len(set(models)) > 0
 
 

@@ -26,7 +26,7 @@ Groups = Mapping[str, Mapping[Split, Array]]
 LOSS_AUROC = "mia_auroc"
 PERSON = "person-vs-reporting"
 ENOUGH = 4  # pictures of one person; with fewer, chance decides who is worst off
-DRAWS = 200
+MOST_DRAWS = 200  # for each person
 NOBODY = "Nobody knows who is on the pictures, so nothing is said person by person."
 
 
@@ -143,7 +143,7 @@ def _each(scores: Scores, weights: Weights, mine: Sequence[Array], seed: int) ->
     """An estimate for every person; the same pictures are drawn for every model."""
     if scores.members is None or scores.others is None:
         raise Unavailable(scores.why_not)
-    drawn = weights["reporting"][: 1 + DRAWS]
+    drawn = weights["reporting"][: 1 + MOST_DRAWS]
     wins = weighted_wins(scores.members, scores.others, drawn)
     made = np.random.default_rng(seed)
     found = []

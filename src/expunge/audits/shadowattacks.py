@@ -213,6 +213,8 @@ def _rows_apart(
 def ratio_scores(forget: Seen, references: Sequence[Seen], unlearned: Shadows, retrained: Shadows) -> Scores:
     """U-LiRA's ratios of forget pictures under this model, and as non-members the same pictures under all references.
 
+    Both sides stand at positions of the forget set, and both take its weights.
+
     Args:
         forget, references: answers to the same n pictures; at least one reference.
         unlearned, retrained: shadows that were asked about them.
@@ -227,8 +229,12 @@ def told_apart(scores: Scores, weights: Array, measure: Ranking = weighted_auroc
     """What `measure` makes of `ratio_scores`, with weights [1 + r, n] of the n pictures: float64 [1 + r].
 
     An AUROC is the mean of those beside each reference, and .5 where all models are alike.
+
+    Raises:
+        Unavailable: there are no scores.
     """
-    assert scores.members is not None and scores.others is not None
+    if scores.members is None or scores.others is None:
+        raise Unavailable(scores.why_not)
     return measure(scores.members, scores.others, weights, weights[:, scores.at[1]])
 
 

@@ -1,8 +1,9 @@
 """What counts as close enough to retraining, audit by audit, and why: the table that a verdict is made from.
 
-Margins are a convention, set before the pairs that docs/audits.md counts were judged; on erased pictures they are less
-than what untouched models show there. Whoever disagrees hands in others. Divergence of answers is judged to catch
-models that differ otherwise: it hardly sees forgetting. Relearning can only accuse. Not judged are:
+Margins are a convention, set before the models were judged that docs/audits.md counts (but for those it says were in
+sight); on erased pictures they are less than what untouched models show there. Whoever disagrees hands in others.
+Divergence of answers is judged to catch models that differ otherwise: it hardly sees forgetting. Relearning can only
+accuse. Not judged are:
 
 - what restates a judged row: right answers within two guesses, mean loss (it raises an alarm instead), loss and speed
   while relearning, the attack's share of right guesses, forgetting score, NoMUS, distance, offline LiRA, and attacks on

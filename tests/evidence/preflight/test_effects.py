@@ -86,6 +86,12 @@ def test_attacks_with_a_population_need_it_to_be_large() -> None:
     assert least("rmia_tpr_at_1pct_fpr", *many) == least("lira_tpr_at_1pct_fpr", *few)
 
 
+def test_a_rate_among_forget_pictures_needs_many_of_them() -> None:
+    few, many = sets(forget=999, reporting=5000), sets(forget=1000, reporting=5)
+    assert "n = 999" in effect("u_lira_tpr_at_1pct_fpr", *few).note
+    assert least("u_lira_tpr_at_1pct_fpr", *many) == least("tpr_at_1pct_fpr", *sets(forget=1000, reporting=1000))
+
+
 def test_known_values() -> None:
     assert least("mia_auroc", *sets()) == pytest.approx(0.6135, abs=1e-3)
     assert least("accuracy", *sets()) == pytest.approx(0.14, abs=1e-3)

@@ -241,6 +241,16 @@ def test_one_false_alarm_in_a_thousand_is_told_where_there_are_enough_pictures()
     assert "All signals together 20.0 % 3.0 % 1.5 % (1.0 to 2.0)" in many and "is not estimable: that takes" not in many
 
 
+def test_the_curve_of_u_lira_is_not_told_as_if_it_accused_never_seen_people() -> None:
+    found = audit()
+    assert "U-LiRA accuses no" not in page(found)
+    like = next(curve for curve in found["curves"]["curves"] if curve["model"] == "after")
+    found["curves"]["curves"].append(like | {"attack": "u_lira"})
+    found["rows_after"].append(plain(replace(row("u_lira_auroc", "forget", 0.6), n=77)))
+    text = page(found)
+    assert "U-LiRA accuses no never-seen pictures" in text and "U-LiRA beside references (n = 77)" in text
+
+
 def test_groups_say_by_which_attack() -> None:
     found = audit()
     text = Page(page(found)).text

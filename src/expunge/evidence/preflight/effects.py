@@ -123,7 +123,7 @@ def _tail(name: str, sizes: Sizes, *, counted: Sequence[str] = ("reporting",)) -
 
 
 def _tail_beside_itself(name: str, sizes: Sizes) -> Effect:
-    """As `_beside_itself`."""
+    """The false alarms are the same forget pictures under another model."""
     return _tail(name, {**sizes, "reporting": sizes["forget"]})
 
 

@@ -25,6 +25,11 @@ from expunge.evidence.report.measured import AuditRows, audit_rows
 from expunge.evidence.report.words import NONE, bounds, number
 
 GROUPS = {"groups": "loss", "groups_by_lira": "LiRA"}
+U_LIRA = "u_lira"
+U_LIRA_CURVE = (
+    "U-LiRA accuses no never-seen pictures: it compares the erased pictures under this model with the same pictures "
+    "under retrained references, and is falsely alarmed by the latter; its n counts these pictures once."
+)
 NEEDED = round(EXPECTED / SELDOM)  # never-seen pictures
 
 
@@ -45,6 +50,7 @@ class AuditView:
     Args:
         roc, relearning: figures, or None where nothing was recorded.
         sides: how many pictures and people the curves rest on; "" where that is not known.
+        unlike: what the words on curves do not fit; "" where they fit all.
         caught: what attacks recognise at one false alarm in a thousand; without_caught says why there is nothing.
         people: the attack by loss. by_lira: LiRA; None without its shadow models.
         groups: by attack, lines of every column by which it was broken down.
@@ -52,6 +58,7 @@ class AuditView:
 
     roc: Markup | None
     sides: str
+    unlike: str
     caught: Sequence[CaughtLine]
     without_caught: str
     people: Exposed
@@ -67,6 +74,7 @@ def audit_view(audit: Audit) -> AuditView:
     return AuditView(
         roc=roc_figure(curves, _counts(rows, curves), sides),
         sides=sides,
+        unlike=U_LIRA_CURVE if any(curve.panel == U_LIRA for curve in curves) else "",
         caught=caught,
         without_caught="" if caught else _why_none_caught(rows),
         people=exposed(audit.get("people") or {}, rows),
@@ -131,5 +139,5 @@ def _why_none_caught(rows: AuditRows) -> str:
 def _counts(rows: AuditRows, curves: Sequence[Curve]) -> dict[str, int]:
     """Pictures that each attack was made on, some being made on a sample."""
     names = {curve.panel: "mia_auroc" if curve.panel == "loss" else f"{curve.panel}_auroc" for curve in curves}
-    known = {attack: rows.of(name, ATTACKED) for attack, name in names.items()}
+    known = {attack: rows.of(name, "forget" if attack == U_LIRA else ATTACKED) for attack, name in names.items()}
     return {attack: row.n for attack, row in known.items() if row is not None}
