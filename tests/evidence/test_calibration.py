@@ -1,7 +1,6 @@
 """What the verdict says of real models, as kept beside the benchmarks: its thresholds are executed here.
 
-Models that were in sight when margins were set say less than fresh ones; the share of originals is asked of the latter,
-beside two references, as soon as all of them are on file. Until then what is there must not contradict it.
+Models that were in sight when margins were set say less than others; the share of originals is asked of the latter.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "calibration"
 FOUND: dict[str, Any] = json.loads((RESULTS / "verdict.json").read_text())
 PEOPLE, ASKED = (5, 25, 100), 60
-# kind, references: audits with models in sight when margins were set, with others of that request, most of others
+# kind, references: audits with models in sight when margins were set, with others of that request, of other requests
 AUDITS = {
     ("reference", 1): (4, 28, 32),
     ("original", 1): (8, 28, 32),
@@ -45,16 +44,17 @@ def of(
 
 
 def broken(among: dict[str, Any] = FOUND) -> list[str]:
-    """Which criteria do not hold; the share of originals is asked for once all models are there."""
+    """Which criteria do not hold."""
     found = []
     for people in PEOPLE:
         if "distinguishable" in of("reference", people, among=among):
             found.append(f"a retrained model is called distinguishable at {people} people")
         if "indistinguishable" in of("original", people, among=among):
             found.append(f"an untouched original is called indistinguishable at {people} people")
-    fresh = of("original", 100, beside=2, sight=SIGHTS[1:], among=among)
-    if len(fresh) >= ASKED and fresh.count("distinguishable") / len(fresh) < 0.95:
-        found.append("untouched originals are not told at 100 people")
+    for beside in (1, 2):
+        others = of("original", 100, beside=beside, sight=SIGHTS[1:], among=among)
+        if others.count("distinguishable") < 0.95 * len(others):
+            found.append(f"untouched originals are not told at 100 people, beside {beside}")
     seen = of("original", 100, sight=SIGHTS[:1], among=among)
     if seen.count("distinguishable") < len(seen):
         found.append("an untouched original that was in sight is not told at 100 people")
@@ -69,8 +69,7 @@ def test_criteria_hold_of_what_is_on_file() -> None:
 @pytest.mark.parametrize(("kind", "beside"), AUDITS)
 def test_audits_are_counted_and_none_is_lost(kind: str, beside: int, people: int) -> None:
     found = [len(of(kind, people, beside=beside, sight=[sight])) for sight in SIGHTS]
-    *complete, most = AUDITS[kind, beside]
-    assert found[:2] == complete and found[2] <= most
+    assert tuple(found) == AUDITS[kind, beside]
     counted = {(c["kind"], c["references"], c["sight"]): c["audits"] for c in FOUND["counts"] if c["people"] == people}
     assert [counted.get((kind, beside, sight), 0) for sight in SIGHTS] == found
 
