@@ -40,6 +40,7 @@ PAGES = (
     "docs/dlfd.md",
     "docs/results/index.md",
 )
+WHOSE = {"reference": "retrained", "original": "untouched original"}
 SIGHTS = ("other requests", "same request", "models in sight")  # of the calibration
 DIRECTIONS = {"higher": "higher", "lower": "lower", "reference": "near the reference"}
 
@@ -130,10 +131,9 @@ def calibration() -> str:
     """How often each outcome was reached on pairs of retrained models and on originals, and the planted series."""
     place = RESULTS / "calibration"
     found = json.loads((place / "verdict.json").read_text())
-    whose = {"reference": "retrained", "original": "untouched original"}
     rows = [
         (
-            whose[c["kind"]],
+            WHOSE[c["kind"]],
             *(str(c[name]) for name in ("references", "sight", "people", "audits", *OUTCOMES, "alarmed")),
         )
         for c in sorted(
@@ -143,6 +143,19 @@ def calibration() -> str:
     ]
     judged = table(("audited model", "references", "of", "people", "audits", *OUTCOMES, "over-forgetting alarms"), rows)
     return f"{judged}\n\n{_planted(json.loads((place / 'half-unlearned.json').read_text())['outcomes'])}"
+
+
+def verdict() -> str:
+    """What the verdict said of retrained models and of untouched originals, beside one reference."""
+    found = json.loads((RESULTS / "calibration" / "verdict.json").read_text())
+    chosen = [c for c in found["counts"] if c["references"] == 1 and c["sight"] != "models in sight"]
+    groups = sorted({(c["kind"], c["people"]) for c in chosen}, key=lambda group: (group[0] == "original", group[1]))
+    rows = []
+    for group in groups:
+        same = [c for c in chosen if (c["kind"], c["people"]) == group]
+        sums = (str(sum(c[name] for c in same)) for name in ("audits", *OUTCOMES))
+        rows.append((WHOSE[group[0]], str(group[1]), *sums))
+    return table(("audited model", "people to forget", "models", *OUTCOMES), rows)
 
 
 def elsewhere() -> str:
@@ -478,6 +491,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "tiers": tier_table,
     "inside": inside,
     "calibration": calibration,
+    "verdict": verdict,
     "elsewhere": elsewhere,
     "told-apart": told_apart,
     "commands": commands,
