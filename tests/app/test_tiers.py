@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -160,12 +161,32 @@ def test_the_price_is_told_and_a_no_leaves_the_rest_of_the_audit(erased: Path, t
     assert "mia_auroc" in by_name(report["rows_after"]) and not SHADOW_ROWS & set(by_name(report["rows_after"]))
 
 
+def test_where_no_shadow_is_trained_the_probes_are_priced_and_may_be_refused(
+    erased: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(TIERS, "standard", Tier("standard", 16, 0, probes=False, takes="moments"))  # type: ignore[arg-type]
+        measured(audit(erased, tmp_path / "first", tier="standard"))
+    listener = Listener(answer=False)
+    (report,) = measured(audit(erased, tmp_path / "second", tier="standard"), listener)["audits"]
+    assert listener.said[0].endswith(f"takes {TIERS['standard'].takes}")
+    assert re.match(r"the probes, for each model that is looked at: about \d+ (s|min)", listener.said[1])
+    rows = set(by_name(report["rows_after"]))
+    assert rows >= SHADOW_ROWS and not rows & PROBE_ROWS and "not wanted at that price" in report["notes"][-1]
+
+
 def test_the_thorough_tier_unlearns_shadows_by_the_method_of_the_run(
     erased: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Shadows of the standard tier are taken up, not trained again."""
+    monkeypatch.setitem(TIERS, "standard", Tier("standard", 2, 0, probes=False, takes="moments"))  # type: ignore[arg-type]
     monkeypatch.setitem(TIERS, "thorough", Tier("thorough", 4, 3, probes=False, takes="moments"))  # type: ignore[arg-type]
+    smaller = audit(erased, tmp_path / "smaller", tier="standard")
+    measured(smaller)
+    there = shelf(smaller)
     listener = Listener()
     found = measured(audit(erased, tmp_path / "audit", tier="thorough"), listener)
+    assert len(there) == 2 and there.items() < shelf(smaller).items() and len(shelf(smaller)) == 4 + 3 + 6
     assert found["shadows"] == {"halves": 4, "unlearned": 3, "retrained": 6}
     assert set(by_name(found["audits"][0]["rows_after"])) >= SHADOW_ROWS | METHOD_ROWS
     price = listener.said[1]

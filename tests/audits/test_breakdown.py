@@ -122,6 +122,25 @@ def test_a_group_without_non_members_is_not_estimable() -> None:
     assert found[-1].after.value is None and "no non-member is in this group" in found[-1].after.note
 
 
+def test_a_group_of_one_forgotten_person_varies_with_their_pictures_and_says_so() -> None:
+    """Drawn by people, one person is always the same: only the non-members would vary."""
+    after = model(n=200)
+    owners = after["forget"].subjects
+    assert owners is not None
+    alone = {"forget": np.where(owners == "forget-7", "alone", "most"), "reporting": np.array(["alone", "most"] * 100)}
+    weights = resampling(after, draws=400, seed=0)
+    rows = {row.group: row for row in by_group(LOSS_AUROC, *losses(after, []), weights, {"who": alone})}  # type: ignore[dict-item]
+    one, most = rows["alone"], rows["most"]
+    assert (one.pictures, one.people, most.pictures, most.people) == (4, 1, 196, 49)
+    assert "only one forgotten person" in one.after.note and one.after.subjects is None
+    assert most.after.note == "" and most.after.subjects == 49 + 50
+    assert one.after.low is not None and one.after.high is not None
+    mine, others = after["forget"].losses[owners == "forget-7"], after["reporting"].losses[::2]
+    drawn = np.random.default_rng(0).integers(4, size=(400, 4))
+    auroc = [roc_auc_score(np.repeat([1, 0], [4, 100]), -np.r_[mine[at], others]) for at in drawn]
+    assert one.after.high - one.after.low > 0.8 * np.subtract(*np.quantile(auroc, [0.975, 0.025]))
+
+
 def test_an_attack_that_cannot_be_made_says_why_of_every_group() -> None:
     after = model(n=60)
     scores = attack_scores({**after, "forget": replace(after["forget"], features=None)})["gradient_norm"]

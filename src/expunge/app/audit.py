@@ -25,7 +25,7 @@ from expunge.app.references import Retraining, check_apart
 from expunge.app.resolve import resolve_job
 from expunge.app.results import FORMAT, judged_report, reference_names
 from expunge.app.rundir import began_with, check_out, finished, open_run
-from expunge.app.tiers import PROBES, TIERS, Shadowing, shadow_study, workers_of
+from expunge.app.tiers import PROBES, TIERS, Shadowing, Studied, shadow_study, workers_of
 from expunge.app.user import train_function
 from expunge.audits.breakdown import Groups
 from expunge.audits.run import audit
@@ -72,11 +72,11 @@ def audit_files(job: AuditJob, *, desk: Desk, resume: bool = False) -> Path:
     for doubt in doubts:
         desk.warn(doubt)
     with open_run(out, freeze(job, inputs), resume=resume) as work:
-        study, missing = shadow_study(shadowing, desk)
+        studied = shadow_study(shadowing, desk)
         found = audit_models(models, original, references, resolution, settings=settings, desk=desk, groups=groups)
-        found = [_deeper(one, study, (*doubts, *missing), shadowing, desk) for one in found]
+        found = [_deeper(one, studied, doubts, shadowing, desk) for one in found]
         named = dict(zip(names_of(job.models), found, strict=True))
-        metrics = {**_metrics(named, resolution, references), **_shadow_counts(job, study)}
+        metrics = {**_metrics(named, resolution, references), **_shadow_counts(job, studied.study)}
         work.write_json("metrics.json", metrics)
         for name, text in audit_pages(metrics, inputs).items():
             write_page(text, work.path(name))
@@ -156,14 +156,14 @@ def _grouped(data: Dataset, column: str, task: ErasureTask) -> dict[Split, np.nd
     return {side: data.values(column, task.split(side)).astype(str) for side in sides}
 
 
-def _deeper(audited: Audited, study: ShadowStudy, missing: Sequence[str], shadowing: Shadowing, desk: Desk) -> Audited:
+def _deeper(audited: Audited, studied: Studied, doubts: Sequence[str], shadowing: Shadowing, desk: Desk) -> Audited:
     """The same with all that the tier asks for."""
     settings = shadowing.retraining.settings
-    found = attacked(audited, study, settings.seed)
-    if shadowing.tier.probes:
+    found = attacked(audited, studied.study, settings.seed)
+    if studied.probes:
         desk.stage(PROBES)
         found = probed(found, shadowing.task, settings)
-    return found.with_notes(missing)
+    return found.with_notes((*doubts, *studied.notes))
 
 
 def _metrics(

@@ -141,23 +141,36 @@ def workers_of(text: str, threads: int) -> Workers:
     return Workers(kind, threads=threads, address=address)  # type: ignore[arg-type]
 
 
-def shadow_study(shadowing: Shadowing, desk: Desk) -> tuple[ShadowStudy, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Studied:
+    """What came of a tier's shadows.
+
+    Args:
+        study: the shadows. notes: sentences on what could not be had, or was not wanted.
+        probes: whether the models are to be probed.
+    """
+
+    study: ShadowStudy
+    notes: tuple[str, ...]
+    probes: bool
+
+
+def shadow_study(shadowing: Shadowing, desk: Desk) -> Studied:
     """Train what the tier asks for and is not there yet; whoever sits at the desk is told the price and may refuse.
 
-    Returns:
-        the shadows, and sentences on the attacks whose shadows could not be had.
+    A no to the shadows leaves the probes; where no shadow was to be trained, the question is about the probes.
 
     Raises:
         Interrupted: stopped from outside; what was finished is kept.
         DataError: the cache was tampered with.
     """
-    tier = shadowing.tier
-    desk.say(f"tier {tier.name}: {tier.shadows} shadow models: {'; '.join(tier.contents)}")
+    tier, plans = shadowing.tier, dict[str, tuple[ShadowPlan, int]]()
+    desk.say(f"tier {tier.name}: {tier.shadows} shadow models: {'; '.join(tier.contents)}; takes {tier.takes}")
+    notes = [] if shadowing.unlearning is not None or not tier.unlearned else [NO_METHOD]
     try:
         plans = _plans(shadowing) if tier.shadows else {}
     except Unavailable as error:
-        return ShadowStudy(), (f"{'; '.join(tier.attacks)}: {error}",)
-    notes = [] if shadowing.unlearning is not None or not tier.unlearned else [NO_METHOD]
+        notes = [f"{'; '.join(tier.attacks)}: {error}"]
     asked, made = _AskedOnce(desk), dict[str, Shadows]()
     for name, (plan, count) in plans.items():
         try:
@@ -173,7 +186,10 @@ def shadow_study(shadowing: Shadowing, desk: Desk) -> tuple[ShadowStudy, tuple[s
             lost = [attack for attack, kinds in NEEDED.items() if any(k in plans and k not in made for k in kinds)]
             notes.append(f"{'; '.join(lost)}: {error}")
             break
-    return ShadowStudy(**made), tuple(notes)
+    probes = tier.probes and (asked.answer is not None or _wanted(_probes(shadowing, plans, made), desk))
+    if tier.probes and not probes:
+        notes.append(f"{PROBES}: unavailable: not wanted at that price")
+    return Studied(ShadowStudy(**made), tuple(notes), probes)
 
 
 def _plans(shadowing: Shadowing) -> dict[str, tuple[ShadowPlan, int]]:
@@ -217,6 +233,20 @@ def _later(shadowing: Shadowing, plans: Mapping[str, tuple[ShadowPlan, int]], na
         shown = None if epochs is None else _probed(shadowing.task) / epochs / one
         found.append(Later("the probes, in any case, for each model that is looked at", shown, shared=False))
     return found
+
+
+def _probes(shadowing: Shadowing, plans: Mapping[str, tuple[ShadowPlan, int]], made: Mapping[str, Shadows]) -> str:
+    """What the probes take, by what the first kind of shadows took when they were trained."""
+    epochs = _epochs(shadowing.retraining)
+    known = [(_pictures(plan), made[name]) for name, (plan, _) in plans.items() if name in made]
+    share = _probed(shadowing.task) / epochs / known[0][0] if known and epochs is not None else None
+    seconds = float(known[0][1].seconds.mean()) if known else 0.0
+    return Later("the probes, for each model that is looked at", share, shared=False).price(seconds, 1)
+
+
+def _wanted(price: str, desk: Desk) -> bool:
+    desk.say(price)
+    return desk.confirm("Probe the models?")
 
 
 def _missing(plan: ShadowPlan, count: int, cache: Path) -> int:

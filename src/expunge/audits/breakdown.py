@@ -6,25 +6,27 @@ Scores and weights flow in, rows flow out. People are numbered from the most exp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from expunge.audits.observe import Seen
-from expunge.audits.population import Scores, measured
-from expunge.audits.resampling import Weights
+from expunge.audits.population import Scores
+from expunge.audits.resampling import FEW, Weights
 from expunge.audits.rows import row_of
 from expunge.audits.statistics import ATTACKED, Estimate, Key, between
 from expunge.errors import Unavailable
 from expunge.functional.seeding import derive_seed
-from expunge.functional.stats import mean_of, weighted_auroc, weighted_wins
+from expunge.functional.stats import bootstrap_weights, mean_of, weighted_auroc, weighted_wins
 from expunge.types import AuditRow, Split
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Groups = Mapping[str, Mapping[Split, Array]]
 LOSS_AUROC = "mia_auroc"
 PERSON = "person-vs-reporting"
+SIDES: tuple[Split, ...] = ("forget", "reporting")
+WHOSE = ("forgotten", "never-seen")
 ENOUGH = 4  # pictures of one person; with fewer, chance decides who is worst off
 MOST_DRAWS = 200  # for each person
 NOBODY = "Nobody knows who is on the pictures, so nothing is said person by person."
@@ -38,12 +40,15 @@ class GroupRows:
         column, group: which pictures, e.g. `age` and `young`; `person` and a number for one person.
         before: of the model before unlearning, or None where it was not given.
         after: of the audited model.
+        pictures, people: how many forgotten ones are in the group; people None where nobody knows.
     """
 
     column: str
     group: str
     before: AuditRow | None
     after: AuditRow
+    pictures: int
+    people: int | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,8 @@ def people(
     for i in order:
         others = [reference[i] for reference in beside]
         old = None if first is None else row_of(Key(name, PERSON), first[i], others)
-        rows.append(GroupRows("person", str(i + 1), old, row_of(Key(name, PERSON), ours[i], others)))
+        new = row_of(Key(name, PERSON), ours[i], others)
+        rows.append(GroupRows("person", str(i + 1), old, new, pictures=len(mine[i]), people=1))
     worst = _worst(excess, order, np.array([len(at) for at in mine]), beside) if beside else None
     return People(tuple(rows), worst, _note(worst))
 
@@ -135,7 +141,9 @@ def by_group(
             at = values["forget"] == group, values["reporting"] == group
             beside = [_within(reference, weights, at) for reference in references]
             old = None if before is None else row_of(key, _within(before, weights, at), beside)
-            found.append(GroupRows(column, str(group), old, row_of(key, _within(after, weights, at), beside)))
+            new, owners = row_of(key, _within(after, weights, at), beside), after.forget.subjects
+            count = None if owners is None else len(np.unique(owners[at[0]]))
+            found.append(GroupRows(column, str(group), old, new, pictures=int(at[0].sum()), people=count))
     return tuple(found)
 
 
@@ -199,13 +207,26 @@ def _labels(scores: Scores) -> dict[str, dict[Split, Array]]:
 
 
 def _within(scores: Scores, weights: Weights, at: tuple[Array, Array]) -> Estimate:
+    chosen = scores.forget.part(at[0]), scores.reporting.part(at[1])
     if not at[1].any():
-        chosen = scores.forget.part(at[0]), scores.reporting.part(at[1])
         return between(None, *chosen, scores.why_not or "not estimable: no non-member is in this group")
-    group = replace(
-        scores,
-        members=None if scores.members is None else scores.members[at[0]],
-        others=None if scores.others is None else scores.others[at[1]],
-        at=(np.flatnonzero(at[0]), np.flatnonzero(at[1])),
-    )
-    return measured(group, weights, weighted_auroc)
+    if scores.why_not or scores.members is None or scores.others is None:
+        return between(None, *chosen, scores.why_not)
+    ours, theirs = (_varied(part, weights[s][:, i]) for part, s, i in zip(chosen, SIDES, at, strict=True))
+    values = weighted_auroc(scores.members[at[0]], scores.others[at[1]], ours, theirs)
+    return between(values, *chosen, "; ".join(filter(None, map(_few, chosen, WHOSE))))
+
+
+def _varied(seen: Seen, weights: Array) -> Array:
+    """Weights under which these pictures vary, the same for every model: of one person, who never does, by picture."""
+    if seen.subjects is None or len(np.unique(seen.subjects)) > 1:
+        return weights
+    return bootstrap_weights(None, len(seen.ids), draws=len(weights) - 1, seed=derive_seed(len(seen.ids), "group"))
+
+
+def _few(seen: Seen, whose: str) -> str:
+    """What speaks against an interval of so few people."""
+    people = None if seen.subjects is None else len(np.unique(seen.subjects))
+    if people is None or people >= FEW:
+        return ""
+    return f"only one {whose} person" if people == 1 else f"only {people} {whose} people"

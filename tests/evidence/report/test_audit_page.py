@@ -45,7 +45,7 @@ def audit(people: int = 30, name: str = "a") -> dict[str, Any]:
         "rows_floor": [],
         "curves": {"fpr": [0.001, 0.01, 0.1, 1.0], "curves": curves},
         "people": {"rows": lines, "worst": None, "note": "How to read them."},
-        "groups": [{"column": name, "group": name, "before": None, "after": one}],
+        "groups": [{"column": name, "group": name, "before": None, "after": one, "pictures": 9, "people": 3}],
         "relearning": {"curves": relearned},
         "verdict": VERDICT,
         "notes": [name],
@@ -255,6 +255,7 @@ def test_groups_say_by_which_attack() -> None:
     found = audit()
     text = Page(page(found)).text
     assert "Attack by loss, by a," in text and "Attack by LiRA, by" not in text
+    assert "a 9 of 3 people not measured" in text[text.index("Attack by loss, by a,") :].replace("\n", " ")
     found["groups_by_lira"] = [one | {"after": one["after"] | {"value": 0.8765}} for one in found["groups"]]
     text = Page(page(found)).text
     assert text.index("Attack by loss, by a,") < text.index("Attack by LiRA, by a,")

@@ -20,10 +20,14 @@ ATTACKED = "forget-vs-reporting"
 
 @dataclass(frozen=True)
 class ExposedLine:
-    """The attack on one person, or on one group of pictures, as text; `note` says what speaks against its value."""
+    """The attack on one person, or on one group of pictures, as text; `note` says what speaks against its value.
+
+    `pictures` are those erased, and `people` who is on them: "" where nobody knows.
+    """
 
     name: str
     pictures: int
+    people: str
     before: str
     after: str
     interval: str
@@ -107,7 +111,8 @@ def exposed_line(entry: Audit, mark: str = "") -> ExposedLine:
     after = AuditRow(**entry["after"])
     return ExposedLine(
         name=str(entry["group"]),
-        pictures=after.n,
+        pictures=entry.get("pictures", after.n),
+        people="" if entry.get("people") is None else counted(entry["people"], "person", "people"),
         before="not measured" if before is None else number(before.value, before.unit),
         after=number(after.value, after.unit),
         interval=bounds(after.low, after.high, after.unit),
