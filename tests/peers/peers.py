@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ def answers(inputs: Mapping[str, Arrays]) -> dict[str, Array]:
     return {name: np.asarray(v) for group in groups for name, v in group(inputs[group.__name__[1:]]).items()}
 
 
-def _load(path: str, *, without: tuple[str, ...] = ()) -> SimpleNamespace:
+def _load(path: str, *, without: tuple[str, ...] = ()) -> ModuleType:
     """A peer's module from its file, with empty modules in the place of `without`.
 
     Without its assertions: one of them asks for the truth of a whole array, which cannot be answered.
@@ -36,35 +36,38 @@ def _load(path: str, *, without: tuple[str, ...] = ()) -> SimpleNamespace:
     for name in without:
         sys.modules[name] = _Empty(name)
     file = Path(os.environ["EXPUNGE_PEERS"], path)
-    space: dict[str, Any] = {"__name__": file.stem}
-    exec(compile(file.read_text(), str(file), "exec", optimize=1), space)
-    return SimpleNamespace(**space)
+    module = ModuleType(f"peer_{file.stem}")
+    sys.modules[module.__name__] = module  # where dataclasses look themselves up
+    exec(compile(file.read_text(), str(file), "exec", optimize=1), module.__dict__)
+    return module
 
 
 class _Empty(ModuleType):
     def __getattr__(self, name: str) -> object:
-        return None
+        return _Empty(name)
 
 
-def _privacy() -> SimpleNamespace:
+def _privacy(name: str = "membership_inference_attack/advanced_mia") -> ModuleType:
     folder = "tensorflow_privacy/privacy/privacy_tests"
     parents = [folder.replace("/", ".").rsplit(".", up)[0] for up in (2, 1, 0)]
-    return _load(
-        f"tensorflow/privacy/{folder}/membership_inference_attack/advanced_mia.py",
-        without=(*parents, f"{parents[-1]}.utils"),
-    )
+    return _load(f"tensorflow/privacy/{folder}/{name}.py", without=(*parents, f"{parents[-1]}.utils"))
 
 
-def _challenge() -> SimpleNamespace:
+def _challenge() -> ModuleType:
     return _load("google-deepmind/unlearning_evaluation/metric.py")
 
 
 def _confidence(given: Arrays) -> dict[str, Array]:
     logits, labels = given["logits"], given["labels"]
     easydub = _load("RoyRin/data-unlearning-bench/unlearning_bench/eval.py", without=EASYDUB)
+    entropy = _privacy("membership_inference_attack/data_structures").AttackInputData._get_entropy
     margins = easydub.get_margins_from_multimodel_logits(torch.tensor(logits)[None], torch.tensor(labels), "cpu")
     return {
         "tensorflow_privacy.logit": _privacy().calculate_statistic(logits.copy(), labels, option="logit"),
+        "tensorflow_privacy.confidence": _privacy().calculate_statistic(logits.copy(), labels, option="conf with prob"),
+        "tensorflow_privacy.loss": _privacy("utils").log_loss(labels, logits, from_logits=True),
+        "tensorflow_privacy.entropy": entropy(logits, None),
+        "tensorflow_privacy.modified_entropy": entropy(logits, labels),
         "tensorflow_privacy.hinge": _privacy().calculate_statistic(logits.copy(), labels, option="hinge"),
         "unlearning_evaluation.confidence": _challenge().compute_logit_scaled_confidence(logits.copy(), labels)[1],
         "data_unlearning_bench.margin": margins[0].numpy(),

@@ -83,6 +83,21 @@ def test_two_gaussians_show_at_least_the_epsilon_of_the_cut_between_them() -> No
     assert near < apart - 1
 
 
+@pytest.mark.parametrize("shift", [0.3, 1.0, 2.0])
+def test_two_gaussians_have_the_epsilon_that_their_distribution_functions_give(shift: float) -> None:
+    """Sides that are quantiles of N(shift, 1) and N(0, 1): how many lie beyond a cut follows from the functions."""
+    models = 512
+    middles = (np.arange(models) + 0.5) / models
+    sides = (norm.ppf(middles) + shift)[:, None], norm.ppf(middles)[:, None]
+    counts = np.arange(1, models)  # below the cut at the next value of either side
+    of_low = np.ceil(models * norm.cdf(norm.ppf(middles[counts]) + shift) - 0.5)
+    of_high = np.ceil(models * norm.cdf(norm.ppf(middles[counts]) - shift) - 0.5)
+    missed, taken = np.r_[counts, of_high] / models, 1 - np.r_[of_low, counts] / models
+    both = (missed > 0) & (taken > 0)
+    expected = max(of_errors(m, t) for m, t in zip(missed[both], taken[both], strict=True))
+    assert epsilons(*sides)[0] == pytest.approx(expected, abs=1e-9)
+
+
 def test_sides_that_are_apart_or_peaked_earn_the_cap_and_equal_ones_nothing() -> None:
     low, high = column(0, 1, 2, 3), column(4, 5, 6, 7)
     assert epsilons(low, high)[0] == epsilons(high, low)[0] == CAP

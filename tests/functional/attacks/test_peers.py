@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import rankdata
 
 from expunge.audits.population import SVM, attack_scores
@@ -18,7 +19,8 @@ from expunge.functional.attacks.epsilon import epsilons, points
 from expunge.functional.attacks.klom import binned_kl
 from expunge.functional.attacks.lira import Variance, lira_online
 from expunge.functional.attacks.rmia import Population, rmia_offline
-from expunge.functional.attacks.signals import margin, scaled_confidence
+from expunge.functional.attacks.signals import margin, membership_scores, scaled_confidence
+from expunge.functional.losses import per_example_loss
 from expunge.functional.membership import attack_hits
 from tests.peers.inputs import asked_about
 
@@ -43,6 +45,22 @@ def test_margins() -> None:
     arrays = given("confidence")
     found = margin(arrays["logits"], arrays["labels"][:, None], sizes=(4,))
     np.testing.assert_allclose(found, ANSWERS["tensorflow_privacy.hinge"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["confidence", "entropy", "modified_entropy"])
+def test_signals_of_threshold_attacks(name: str) -> None:
+    """Entropies are those of what the model does not know: more of them is less like a member."""
+    arrays = given("confidence")
+    found = membership_scores(arrays["logits"], arrays["labels"][:, None], sizes=(4,))[name]
+    sign = 1 if name == "confidence" else -1
+    np.testing.assert_allclose(found, sign * ANSWERS[f"tensorflow_privacy.{name}"], rtol=1e-6)
+
+
+def test_losses() -> None:
+    arrays = given("confidence")
+    logits, labels = torch.tensor(arrays["logits"]), torch.tensor(arrays["labels"])[:, None]
+    found = per_example_loss(logits, labels, sizes=(4,))
+    np.testing.assert_allclose(found, ANSWERS["tensorflow_privacy.loss"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("variance", ["per-example", "fixed"])

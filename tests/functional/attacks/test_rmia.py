@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
+from scipy.stats import norm
 
 from expunge.errors import Unavailable
 from expunge.functional.attacks.curves import auroc
@@ -42,6 +43,23 @@ def test_offline_agrees_with_a_loop_over_its_definition(a: float, gamma: float) 
     p, p_z = ([((1 + a) * v + (1 - a)) / 2 for v in side] for side in (out, references_z.mean(0)))
     found = rmia_offline(target, references, inside, Population(target_z, references_z), a=a, gamma=gamma)
     np.testing.assert_array_equal(found, by_definition(target, p, target_z, p_z, gamma))
+
+
+@pytest.mark.parametrize("gamma", [1.0, 2.0])
+def test_where_logarithms_of_ratios_are_gaussian_scores_and_auroc_are_normal_probabilities(gamma: float) -> None:
+    """However hard a picture is, p_theta is p times exp of N(0, s), or of N(m, s) for a member: of a picture with log
+    ratio r the score is Phi((r - log gamma) / s), and the AUROC is Phi(m / (s sqrt(2)))."""
+    rng, n, s, m = np.random.default_rng(6), 4000, 0.3, 0.3
+    expected, expected_z = rng.uniform(0.01, 0.2, (2, n))
+    member = np.arange(n) % 2 == 0
+    ratio, ratio_z = rng.normal(m * member, s), rng.normal(0, s, n)
+    population = Population(expected_z * np.exp(ratio_z), np.tile(expected_z, (3, 1)))
+    outside = np.zeros((3, n), bool)
+    target = expected * np.exp(ratio)
+    found = rmia_offline(target, np.tile(expected, (3, 1)), outside, population, a=1.0, gamma=gamma)
+    np.testing.assert_allclose(found, norm.cdf((ratio - np.log(gamma)) / s), atol=0.03)
+    assert abs(auroc(found[member], found[~member]) - norm.cdf(m / (s * np.sqrt(2)))) < 0.03
+    assert auroc(target[member], target[~member]) < auroc(found[member], found[~member]) - 0.1, "hardness hides them"
 
 
 def test_members_are_found_under_hardness_that_hides_them() -> None:
