@@ -26,6 +26,7 @@ from expunge.bench.protocol import Protocol, protocol_names, read_protocol
 from expunge.bench.run import write_results
 from expunge.bench.table import fingerprint
 from expunge.cli.main import build
+from expunge.evidence import margins as evidence_margins
 from expunge.evidence.margins import MARGINS
 from expunge.methods.registry import describe_methods, resolve_method
 
@@ -125,6 +126,12 @@ def margins() -> str:
         for m in MARGINS
     ]
     return table(("audit", "margin", "floor", "the margin's reason"), rows)
+
+
+def unjudged() -> str:
+    """What the verdict leaves out, and why, as the module of margins has it."""
+    _, _, listed = (evidence_margins.__doc__ or "").partition("Not judged are:\n\n")
+    return listed.strip()
 
 
 def calibration() -> str:
@@ -488,6 +495,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "method pages": method_pages,
     "audits": audits,
     "margins": margins,
+    "unjudged": unjudged,
     "tiers": tier_table,
     "inside": inside,
     "calibration": calibration,

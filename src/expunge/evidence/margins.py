@@ -14,6 +14,7 @@ accuse. Not judged are:
   vector machine, the gradient of all weights, true positive rates of shadow models and of other readings;
 - what nobody measured floors for: feature distance;
 - what says nothing about forgetting: calibration, collapse, likeness to an untrained network, the mean of U-LiRA;
+- what is said of one person or of one group of pictures: so few pictures prove no useful margin;
 - what says something about a method and not about one model: KLoM, epsilon.
 """
 
