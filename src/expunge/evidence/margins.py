@@ -107,7 +107,7 @@ MARGINS: tuple[Margin, ...] = (
         floor=0.01,
         why="one picture in twenty",
         above="It is better at its task than a retrained model, as one is that was trained on more or for longer.",
-        below="It lost skill at its task.",
+        below="It is worse at its task than a retrained model: it lost skill, or was no better before.",
     ),
     _attack("mia_auroc", (ATTACKED,), 0.03, 0.005, THREE),
     _attack("mia_relative_auroc", (ATTACKED,), 0.05, 0.0075, FIVE),
