@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
@@ -31,6 +31,7 @@ from harness import RESULTS
 RESULT = RESULTS / "calibration" / "elsewhere.json"
 BENCHES = ("mufac-age", "mufac-gender", "mufac-attributes", "ferplus-emotion", "lfw-people")
 METHODS = tuple(entry.name for entry in read_protocol("mufac-age").methods)
+JUDGED = {(margin.name, split) for margin in MARGINS for split in margin.splits}
 DRAWS = 300
 
 
@@ -47,7 +48,7 @@ def compared(bench: str) -> dict[str, Any]:
         said[verdict.overall] += 1
         least = min([least, *(a.p for a in verdict.audits if a.p is not None)])
         for row in rows:
-            if row.gap is not None and (row.name, row.split) in judged():
+            if row.gap is not None and (row.name, row.split) in JUDGED:
                 gaps.setdefault(f"{row.name}, {row.split}", []).append(row.gap)
     return {
         "models": len(models),
@@ -78,11 +79,6 @@ def beside(
     """The way of `expunge audit`, and the audited model's rows."""
     report = audit(before, after, references, draws=DRAWS)
     return judge(report.rows_after, report.rows_reference, before=report.rows_before), report.rows_after
-
-
-def judged() -> Iterator[tuple[str, str]]:
-    """Names and sets of what margins judge."""
-    yield from ((margin.name, split) for margin in MARGINS for split in margin.splits)
 
 
 def main() -> None:
