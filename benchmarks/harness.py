@@ -59,7 +59,7 @@ def compare(
     """Run both sides in turn `rounds` times after a warm-up of each and keep the seconds."""
     if warmup:
         ours(), theirs()
-    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds)]
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
     made = Comparison(name, [a for a, _ in pairs], [b for _, b in pairs], threshold, note)
     ratio = made.row()["ratio"]
     print(f"{'ok  ' if made.holds else 'FAIL'} {name}: ratio {ratio}, threshold {threshold}", flush=True)
@@ -76,7 +76,7 @@ def write(script: str, rows: list[dict[str, object]]) -> None:
         sys.exit(1)
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
