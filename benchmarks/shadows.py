@@ -145,7 +145,8 @@ def nobody(_subset: PictureSet, _seed: int) -> torch.nn.Module:
 
 
 def main() -> None:
-    rows = [*room(), statistics_pass().row(), cost("in-process", 4, 384, 2).row(), cost("pool", 16, 1152, 1).row()]
+    costs = [cost("in-process", 4, 384, 2), cost("pool", 4, 1152, 2), cost("pool", 16, 1152, 2)]
+    rows = [*room(), statistics_pass().row(), *(one.row() for one in costs)]
     write(__file__, rows)
 
 
