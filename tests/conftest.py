@@ -18,9 +18,16 @@ import torch
 ROOT = Path(__file__).parents[1]
 
 torch.set_num_threads(1)
+torch.manual_seed(0)  # networks that parametrize makes while tests are collected
 # derandomized: the same examples on every machine; no deadline, since the machine may be busy with other tests
 hypothesis.settings.register_profile("expunge", deadline=None, derandomize=True, max_examples=30, database=None)
 hypothesis.settings.load_profile("expunge")
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_on_every_run() -> None:
+    """Fresh weights are drawn from torch's own generator, whose first seed is a new one in every process."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -64,10 +66,11 @@ def deep() -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("net", "head", "width"),
-    [(Odd(), "fc", 3), (ConvHead(), "head", 4), (Zeros(), "fc", 192), (deep(), "10", 128)],
+    ("make", "head", "width"),
+    [(Odd, "fc", 3), (ConvHead, "head", 4), (Zeros, "fc", 192), (deep, "10", 128)],
 )
-def test_unusual_heads_are_found(net: nn.Module, head: str, width: int) -> None:
+def test_unusual_heads_are_found(make: Callable[[], nn.Module], head: str, width: int) -> None:
+    net = make()
     modes = [m.training for m in net.modules()]
     model = PixelClassifier(net, SMALL, SPEC)
     assert model.head_name == head
@@ -122,25 +125,32 @@ def test_what_cannot_be_a_head_is_said_with_what_there_is() -> None:
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("net", "head"), [(TwinHeads(), "a"), (TwinHeads(), "b"), (ConvHead(), "head")])
-def test_a_named_head_gives_the_answer_or_the_part_of_some_attributes(net: nn.Module, head: str) -> None:
-    assert PixelClassifier(net, SMALL, SPEC, head=head).head_name == head
+@pytest.mark.parametrize(("make", "head"), [(TwinHeads, "a"), (TwinHeads, "b"), (ConvHead, "head")])
+def test_a_named_head_gives_the_answer_or_the_part_of_some_attributes(make: Callable[[], nn.Module], head: str) -> None:
+    assert PixelClassifier(make(), SMALL, SPEC, head=head).head_name == head
+
+
+def cut_off() -> nn.Module:
+    """A ReLU in place over logits below zero; over others it would change nothing, and the layer would be the head."""
+    layer = nn.Linear(192, 3)
+    nn.init.constant_(layer.bias, -100.0)
+    return nn.Sequential(nn.Flatten(), layer, nn.ReLU(inplace=True))
 
 
 @pytest.mark.parametrize(
-    ("net", "head"),
+    ("make", "head"),
     [
-        (Odd(), "last_defined"),  # as wide as the answer, and runs once
-        (small_net(), "1"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.Sigmoid()), "1"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.ReLU(inplace=True)), "1"),
-        (nn.Sequential(nn.Flatten(), nn.LSTM(192, 4), Last(), nn.Linear(4, 3)), "1"),
+        (Odd, "last_defined"),  # as wide as the answer, and runs once
+        (small_net, "1"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.Sigmoid()), "1"),
+        (cut_off, "1"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.LSTM(192, 4), Last(), nn.Linear(4, 3)), "1"),
     ],
 )
-def test_a_named_head_that_does_not_give_the_answer_is_refused(net: nn.Module, head: str) -> None:
+def test_a_named_head_that_does_not_give_the_answer_is_refused(make: Callable[[], nn.Module], head: str) -> None:
     """Planted faults: the gradients of the last layer are those of another one, and its features too."""
     with pytest.raises(ModelError, match=f"head: expected layer '{head}' to give the logits.*linear layers are"):
-        PixelClassifier(net, SMALL, SPEC, head=head)
+        PixelClassifier(make(), SMALL, SPEC, head=head)
 
 
 def test_looking_for_a_head_draws_no_random_numbers() -> None:
