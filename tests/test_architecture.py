@@ -27,6 +27,7 @@ LONG_FILES: Mapping[str, str] = {
 LONG_FUNCTIONS: Mapping[str, str] = {}
 
 LAZY_IMPORTS_ONLY = "an import inside a function hides a cycle; only heavy optional packages may be imported late"
+HEAVY = {"transformers", "datasets", "pyarrow", "pandas", "sklearn", "scipy.stats", "scipy.optimize", "ot"}
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -84,6 +85,15 @@ def test_no_import_hides_in_a_function() -> None:
     assert {name: late for name, tree in trees() if (late := late_imports(tree))} == {}, LAZY_IMPORTS_ONLY
     planted = ast.parse("def f():\n    import timm\n    from expunge.app import erase\n")
     assert late_imports(planted) == ["expunge.app"]
+
+
+def test_starting_leaves_heavy_libraries_alone() -> None:
+    """Every command, every worker and every `--help` pays for what is imported at the top of a module."""
+    look = f"import sys, expunge.cli; print(*({HEAVY} & sys.modules.keys()))"
+    shown = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == []
+    seen = subprocess.run([sys.executable, "-c", f"import ot; {look}"], capture_output=True, text=True, check=True)
+    assert "ot" in seen.stdout.split()
 
 
 def around_the_root(tree: ast.Module) -> bool:

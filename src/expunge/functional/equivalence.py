@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
+import scipy
 
 FLOOR_FREEDOM = 7  # a floor is measured on eight models retrained alike
 EQUAL, LEVEL, POWER = 0.9, 0.05, 0.8
@@ -51,8 +51,8 @@ class Compared:
             sides: 1 where only one direction is looked at.
             least: of a smaller gap nothing is said, however sure it is.
         """
-        shown = max(float(t.ppf(1 - LEVEL / sides, self.freedom)) * self.error, least)
-        return shown + float(t.ppf(POWER, self.freedom)) * self.error
+        shown = max(float(scipy.stats.t.ppf(1 - LEVEL / sides, self.freedom)) * self.error, least)
+        return shown + float(scipy.stats.t.ppf(POWER, self.freedom)) * self.error
 
 
 def compare(gap: float, error: float, people: int, *, references: Sequence[float], floor: float) -> Compared:
@@ -95,13 +95,13 @@ def compare(gap: float, error: float, people: int, *, references: Sequence[float
     drawn, trained = error**2 * people / (people - 1), max(floor**2, spread)
     freedom = min(people - 1, FLOOR_FREEDOM + k - 1)
     equal, differs = (float(np.sqrt(drawn + trained * share)) for share in (1 / k, 1 + 1 / k))
-    half = float(t.ppf((1 + EQUAL) / 2, freedom)) * equal
+    half = float(scipy.stats.t.ppf((1 + EQUAL) / 2, freedom)) * equal
     return Compared(
         gap=gap,
         low=gap - half,
         high=gap + half,
-        p_above=float(t.sf(gap / differs, freedom)),
-        p_below=float(t.cdf(gap / differs, freedom)),
+        p_above=float(scipy.stats.t.sf(gap / differs, freedom)),
+        p_below=float(scipy.stats.t.cdf(gap / differs, freedom)),
         error=differs,
         freedom=freedom,
         of_people=drawn / equal**2,

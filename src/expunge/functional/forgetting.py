@@ -10,11 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
+import scipy
 
 from expunge.functional.stats import bootstrap_weights, weighted_auroc, weighted_mean
 
@@ -42,6 +38,8 @@ def forgetting_target(forget: Array, tuning: Array, forget_labels: Array, tuning
         >>> forgetting_target(losses, losses, labels, labels)
         (0.5, 0.5)
     """
+    from sklearn.metrics import roc_auc_score
+
     m = len(tuning)
     member = np.r_[np.ones(len(forget)), np.zeros(m)]
     auroc = float(roc_auc_score(member, -np.r_[forget, tuning]))
@@ -68,6 +66,9 @@ def published_forgetting_score(forget: Array, tuning: Array, *, seed: int = 0) -
 
     Reference: evaluation/mia.py of the published code; Choi and Na 2025, section on evaluation.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
+
     member = np.r_[np.zeros(len(tuning)), np.ones(len(forget))]
     losses = np.r_[tuning, forget].reshape(-1, 1)
     splits = StratifiedShuffleSplit(n_splits=10, random_state=seed)
@@ -160,7 +161,7 @@ def gaps_by_chance(
     rows = [_drawn(forget, tuning, strata, closeness(row), rng) for row in weights]
     found = _drawn_gaps(np.stack(rows), tuning, weights, strata, gone)
     # quantiles of resampled people are too narrow where people are few, about as the normal ones are beside Student's
-    wider = float(student.ppf(1 - BEYOND, max(len(np.unique(people)) - 1, 1)) / norm.ppf(1 - BEYOND))
+    wider = float(scipy.stats.t.ppf(1 - BEYOND, max(len(np.unique(people)) - 1, 1)) / scipy.stats.norm.ppf(1 - BEYOND))
     ends = {name: wider * np.quantile(gaps, [BEYOND, 1 - BEYOND]) for name, gaps in found.items()}
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
@@ -234,7 +235,7 @@ def _closeness(tuning: Answers, people: Array, strata: Array) -> Callable[[Array
             own, others = at[people[at] == person], np.sort(tuning.losses[at[people[at] != person]])
             if len(others):
                 below = [np.searchsorted(others, tuning.losses[own], side) for side in ("left", "right")]
-                places[own] = norm.ppf((np.mean(below, axis=0) + 0.5) / (len(others) + 1))
+                places[own] = scipy.stats.norm.ppf((np.mean(below, axis=0) + 0.5) / (len(others) + 1))
     placed = ~np.isnan(places)
     owner, first = np.unique(people[placed], return_index=True)
     number = np.searchsorted(owner, people[placed])
@@ -260,7 +261,7 @@ def _drawn(
     n = len(forget.losses)
     people = np.arange(n) if forget.subjects is None else np.unique(forget.subjects, return_inverse=True)[1].ravel()
     persons = rng.standard_normal(n)[people]
-    heights = norm.cdf(np.sqrt(closeness) * persons + np.sqrt(1 - closeness) * rng.standard_normal(n))
+    heights = scipy.stats.norm.cdf(np.sqrt(closeness) * persons + np.sqrt(1 - closeness) * rng.standard_normal(n))
     anywhere = rng.random(n)
     rows = np.empty(n, dtype=np.int64)
     order = np.argsort(tuning.losses, kind="stable")

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -31,24 +28,15 @@ def attack_hits(members: Array, others: Array, *, folds: int = FOLDS, seed: int 
 
     Reference: Choi and Na 2025, evaluation; Kurmanji et al. 2023.
     """
-    members, others = members.reshape(-1, 1), others.reshape(-1, 1)
-    return held_out_hits(LogisticRegression(class_weight="balanced"), members, others, folds=folds, seed=seed)
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-
-def held_out_hits(
-    classifier: ClassifierMixin, members: Array, others: Array, *, folds: int, seed: int
-) -> tuple[Array, Array]:
-    """Whether `classifier`, fitted on the other folds, tells each picture's side right; as `attack_hits` otherwise.
-
-    Args:
-        classifier: of scikit-learn, with classes weighted to be equal.
-        members, others: inputs [n, s], [m, s].
-    """
     splits = min(folds, len(members), len(others))
     if splits < 2:
         raise ValueError(f"expected at least two pictures a side, came {len(members)} and {len(others)}")
     side = np.r_[np.ones(len(members)), np.zeros(len(others))]
     folding = StratifiedKFold(splits, shuffle=True, random_state=seed)
-    guess = cross_val_predict(classifier, np.r_[members, others], side, cv=folding)
+    losses = np.r_[members, others].reshape(-1, 1)
+    guess = cross_val_predict(LogisticRegression(class_weight="balanced"), losses, side, cv=folding)
     right = (guess == side).astype(np.float64)
     return right[: len(members)], right[len(members) :]

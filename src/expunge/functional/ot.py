@@ -10,7 +10,6 @@ import math
 from typing import Literal
 
 import numpy as np
-import ot
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -50,6 +49,8 @@ def exact_plan(cost: Tensor) -> Tensor:
     Returns:
         float32 [n, m] on the device of `cost`; rows sum to 1/n, columns to 1/m.
     """
+    import ot
+
     matrix = cost.detach().double().cpu().numpy()
     n, m = matrix.shape
     plan = ot.emd(np.full(n, 1 / n), np.full(m, 1 / m), matrix, numItermax=1_000_000)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import beta, betabinom, binom, norm
+import scipy
 
 LEVEL, POWER = 0.05, 0.8
 RATES = 200  # so many equally likely false positive rates stand for all
@@ -87,14 +86,14 @@ def detectable_auroc(
     """
     if min(members, others) < 1:
         return None
-    bar = null + float(norm.ppf(1 - level / 2)) * auroc_error(null, members, others)
-    shift = float(norm.ppf(power))
+    bar = null + float(scipy.stats.norm.ppf(1 - level / 2)) * auroc_error(null, members, others)
+    shift = float(scipy.stats.norm.ppf(power))
 
     def short(auroc: float) -> float:
         return auroc - bar - shift * auroc_error(auroc, members, others)
 
     # at 1 the error is 0: what lies below the bar even then never shows
-    return float(brentq(short, null, 1.0)) if short(1.0) > 0 else None
+    return float(scipy.optimize.brentq(short, null, 1.0)) if short(1.0) > 0 else None
 
 
 def detectable_shift(size: float, *, deviation: float = 0.5, level: float = LEVEL, power: float = POWER) -> float:
@@ -111,7 +110,7 @@ def detectable_shift(size: float, *, deviation: float = 0.5, level: float = LEVE
         >>> round(detectable_shift(100), 3)
         0.14
     """
-    factor = float(norm.ppf(1 - level / 2) + norm.ppf(power))
+    factor = float(scipy.stats.norm.ppf(1 - level / 2) + scipy.stats.norm.ppf(power))
     return factor * deviation / float(np.sqrt(size))
 
 
@@ -140,10 +139,10 @@ def detectable_tpr(
     if min(n, m) < 1:
         return None
     alarms = int(fpr * m + 1e-9)  # products such as .29 * 100 fall below the whole number that they are
-    bar = betabinom.ppf(1 - level / 2, n, alarms + 1, m - alarms)
-    rates = beta.ppf((np.arange(RATES) + 0.5) / RATES, alarms + 1, m - alarms)
+    bar = scipy.stats.betabinom.ppf(1 - level / 2, n, alarms + 1, m - alarms)
+    rates = scipy.stats.beta.ppf((np.arange(RATES) + 0.5) / RATES, alarms + 1, m - alarms)
 
     def missing(tpr: float) -> float:
-        return power - float(binom.sf(bar, n, np.minimum(1.0, tpr / fpr * rates)).mean())
+        return power - float(scipy.stats.binom.sf(bar, n, np.minimum(1.0, tpr / fpr * rates)).mean())
 
-    return float(brentq(missing, fpr, 1.0)) if missing(1.0) < 0 else None
+    return float(scipy.optimize.brentq(missing, fpr, 1.0)) if missing(1.0) < 0 else None

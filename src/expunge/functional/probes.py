@@ -6,18 +6,16 @@ picture of its owner ever judges it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import rankdata
-from sklearn.base import ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+import scipy
 from threadpoolctl import threadpool_limits
 
 from expunge.errors import Unavailable
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FOLDS = 5
@@ -27,6 +25,10 @@ STEPS = 200  # of the solver; by then the order of the scores no longer changes
 
 def linear_probe() -> ClassifierMixin:
     """A logistic regression on standardised features, classes weighted to be equal: what is linearly readable."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=STEPS))
 
 
@@ -37,6 +39,10 @@ def support_vectors() -> ClassifierMixin:
 
     Reference: Fan et al. 2024 (SalUn), evaluation.
     """
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
     return make_pipeline(StandardScaler(), SVC(class_weight="balanced"))
 
 
@@ -63,7 +69,7 @@ def held_out_scores(classifier: ClassifierMixin, inputs: Array, side: Array, own
     """
     scores = np.empty(len(side))
     for held, fitted in _fitted(classifier, inputs, side, folds(side, owners, seed=seed)):
-        scores[held] = (rankdata(fitted.decision_function(inputs[held])) - 0.5) / held.sum()
+        scores[held] = (scipy.stats.rankdata(fitted.decision_function(inputs[held])) - 0.5) / held.sum()
     return scores
 
 
@@ -104,6 +110,8 @@ def folds(side: Array, owners: Array, *, seed: int) -> Array:
 
 def _fitted(classifier: ClassifierMixin, inputs: Array, told: Array, fold: Array) -> list[tuple[Array, Any]]:
     """Each fold's pictures with a classifier fitted on the others."""
+    from sklearn.base import clone
+
     if any(len(np.unique(told[fold != number])) < 2 for number in np.unique(fold)):
         raise Unavailable("not estimable: the pictures that are left to fit on show fewer than two classes")
     with threadpool_limits(1):  # matrices are small: threads would only wait for each other

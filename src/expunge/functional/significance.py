@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import t
+import scipy
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,7 +30,7 @@ def t_interval(values: Sequence[float], *, level: float = 0.95) -> tuple[float, 
     if len(values) < 2:
         raise ValueError(f"expected at least two values, came {len(values)}")
     middle = float(np.mean(values))
-    half = float(t.ppf((1 + level) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    half = float(scipy.stats.t.ppf((1 + level) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return middle - half, middle + half
 
 

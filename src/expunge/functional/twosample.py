@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from scipy.special import expit
-from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -135,7 +135,7 @@ def _held_out(features: Array, units: _Units, of: Array, made: np.random.Generat
     ranks = np.empty(len(side))
     for out, score in zip(held, scores, strict=True):
         # ranks within the fold: scores of different classifiers have no common zero
-        ranks[out] = rankdata(score[out]) / (1 + out.sum())
+        ranks[out] = scipy.stats.rankdata(score[out]) / (1 + out.sum())
     return _auroc(ranks[side], ranks[~side])
 
 
@@ -160,5 +160,5 @@ def _logistic(features: Array, side: Array, seen: Array) -> Array:
 
 def _auroc(members: Array, others: Array) -> float:
     n, m = len(members), len(others)
-    ranks = rankdata(np.r_[members, others])[:n]
+    ranks = scipy.stats.rankdata(np.r_[members, others])[:n]
     return float((ranks.sum() - n * (n + 1) / 2) / (n * m))

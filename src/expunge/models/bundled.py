@@ -5,10 +5,13 @@ The stem is the standard one (7x7, stride 2, then pooling), so a `resnet18` here
 
 from __future__ import annotations
 
-from transformers import EfficientNetConfig, PretrainedConfig, ResNetConfig
+from typing import TYPE_CHECKING
 
 from expunge.errors import ModelError
 from expunge.types import LabelSpec
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 WIDTHS = {"": 1.0, "-half": 0.5, "-quarter": 0.25, "-eighth": 0.125}
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet10": (1, 1, 1, 1)}
@@ -29,6 +32,8 @@ def bundled_config(architecture: str, spec: LabelSpec, channels: int) -> Pretrai
 
 
 def _resnet(architecture: str, channels: int) -> PretrainedConfig:
+    from transformers import ResNetConfig
+
     base, _, _ = architecture.partition("-")
     width = WIDTHS.get(architecture.removeprefix(base))
     if base not in DEPTHS or width is None:
@@ -44,6 +49,8 @@ def _resnet(architecture: str, channels: int) -> PretrainedConfig:
 
 def _efficientnet(channels: int) -> PretrainedConfig:
     """EfficientNet-B0 (Tan and Le 2019): width and depth 1, dropout .2."""
+    from transformers import EfficientNetConfig
+
     return EfficientNetConfig(
         num_channels=channels,
         image_size=224,

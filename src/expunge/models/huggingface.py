@@ -11,18 +11,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import (
-    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
-    AutoConfig,
-    AutoModelForImageClassification,
-    PretrainedConfig,
-)
-from transformers.core_model_loading import revert_weight_conversion
-from transformers.utils import logging
 
 from expunge.errors import ModelError, Unavailable
 from expunge.models.classifier import Preprocessing
@@ -31,6 +23,9 @@ from expunge.models.processor import CONFIG, PROCESSOR, processor, read_preproce
 from expunge.models.translation import checked_layout, refuse_report
 from expunge.models.weights import State, check_finite
 from expunge.types import LabelSpec
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 __all__ = ["CONFIG", "PROCESSOR", "HuggingFaceForm", "build", "read_config", "read_preprocessing", "read_spec"]
 
@@ -47,6 +42,8 @@ def read_config(directory: Path) -> PretrainedConfig:
     Raises:
         ModelError: there is none, or it asks for code of its own, quantised weights or an adapter.
     """
+    from transformers import AutoConfig
+
     try:
         raw = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
         came = next((reason for key, reason in FOREIGN.items() if key in raw), None)
@@ -86,6 +83,8 @@ def build(config: PretrainedConfig) -> nn.Module:
         ModelError: the configuration is not one of an image classifier, or contradicts itself.
         Unavailable: the network needs a library that is not installed.
     """
+    from transformers import AutoModelForImageClassification
+
     _network_class(config)
     try:
         with _quiet():
@@ -149,6 +148,8 @@ class HuggingFaceForm:
         return read_network(read_config(directory), read_files(directory), str(directory))
 
     def _names_in_files(self, net: nn.Module) -> State:
+        from transformers.core_model_loading import revert_weight_conversion
+
         # of the loaded network, which remembers how its names were translated; a fresh one does not
         named: State = revert_weight_conversion(self._net, net.state_dict())
         return named
@@ -199,6 +200,8 @@ def read_network(config: PretrainedConfig, stored: Stored, source: str) -> nn.Mo
 
 
 def _network_class(config: PretrainedConfig) -> Any:
+    from transformers import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
+
     try:
         return MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(config)]
     except KeyError:
@@ -222,6 +225,8 @@ def _line(error: Exception) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Transformers prints tables and bars; what matters in them becomes an error here."""
+    from transformers.utils import logging
+
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from expunge.evidence.report.data import Array
@@ -54,6 +52,8 @@ def feature_maps(features: Sequence[Array], projection: Projection = "report") -
 
 
 def _plane(features: Array, projection: Projection) -> Array:
+    from sklearn.decomposition import PCA
+
     if features.shape[1] < 2:
         features = np.pad(features, ((0, 0), (0, 2 - features.shape[1])))
     if not features.std(axis=0).any():
@@ -67,6 +67,8 @@ def _plane(features: Array, projection: Projection) -> Array:
 
 
 def _neighbours(features: Array, *, iterations: int) -> Array:
+    from sklearn.manifold import TSNE
+
     perplexity = min(30.0, len(features) / 4)
     tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=SEED, max_iter=iterations)
     return np.asarray(tsne.fit_transform(features))
