@@ -28,6 +28,7 @@ from expunge.bench.table import fingerprint
 from expunge.cli.main import build
 from expunge.evidence import margins as evidence_margins
 from expunge.evidence.margins import MARGINS
+from expunge.functional.significance import t_interval
 from expunge.methods.registry import describe_methods, resolve_method
 
 ROOT = Path(__file__).parents[1]
@@ -328,7 +329,9 @@ def collapse() -> str:
     if not found:
         return "Nothing is recorded yet."
     head = ("protocol", "network", "forgotten", "retrained", *(f"{name} loses" for name in LOSERS.values()), "warnings")
-    counts = "\n".join(f"- {LOSERS[name]}: {_beyond(found, name)}" for name in LOSERS)
+    counts = "\n".join(
+        f"- {LOSERS[name]}: {_beyond(found, name)}; on average {_average(found, name)}" for name in LOSERS
+    )
     return f"{table(head, [_lost(row) for row in found])}\n\nOf {len(found)} settings, with no warning:\n\n{counts}"
 
 
@@ -344,6 +347,18 @@ def _beyond(rows: list[Card], name: str) -> str:
     losses = [row["loss"][name] for row in rows if not row.get("failed") and not row["warnings"]]
     may, does = (sum(loss[bound] > LOSS for loss in losses) for bound in ("high", "low"))
     return f"{may} may lose more than {LOSS:g} (upper bound), {does} certainly do (lower bound)"
+
+
+def _average(rows: list[Card], name: str) -> str:
+    """The mean loss with its interval over settings, and that of each protocol."""
+    losses: dict[str, list[float]] = {}
+    for row in rows:
+        if not row.get("failed"):
+            losses.setdefault(row["protocol"], []).append(row["loss"][name]["value"])
+    everywhere = [loss for some in losses.values() for loss in some]
+    low, high = t_interval(everywhere)
+    each = ", ".join(f"{protocol} {sum(some) / len(some):.3f}" for protocol, some in sorted(losses.items()))
+    return f"it loses {sum(everywhere) / len(everywhere):.3f} ({low:.3f} to {high:.3f}; {each})"
 
 
 ATTACKED = {"gap": "largest gap", "inner": "largest inner gap", "calibrated": "calibrated"}
