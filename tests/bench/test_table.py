@@ -10,6 +10,8 @@ import pytest
 from scipy import stats
 
 from expunge.bench.cells import BenchTable, Cell
+from expunge.bench.notes import forgotten
+from expunge.bench.protocol import protocol_names, read_protocol
 from expunge.bench.table import bench_table, enough_draws, fingerprint
 from expunge.errors import DataError
 from tests.bench.rawrows import ENGINE, Made, protocol
@@ -241,3 +243,12 @@ def test_broken_results_are_refused(made: Made) -> None:
     (made.raw(0).path / "finetune.npz").write_bytes(b"no numbers")
     with pytest.raises(DataError, match="answers of finetune"):
         table(made)
+
+
+def test_notes_say_who_is_forgotten_in_every_protocol() -> None:
+    """A kind without words of its own was once said to be the published forget set."""
+    said = {
+        name: (forget.kind, forgotten(forget)) for name in protocol_names() for forget in [read_protocol(name).forget]
+    }
+    assert all(("published" in words) == (kind == "published") for kind, words in said.values()), said
+    assert said["mufac-age-hard"][1] == "the most memorised people, until 15 % of the training pictures are reached"

@@ -57,17 +57,26 @@ def _protocol(protocol: Protocol, size: str) -> str:
     return (
         f"Protocol {protocol.name}, size {size}: {how.arch} on pictures of {how.side} x {how.side}, {how.epochs:g} "
         f"epochs, learning rate {how.lr:g}, batches of {how.batch_size}; classes: {', '.join(protocol.data.labels)}. "
-        f"Forgotten: {_forgotten(protocol.forget)}."
+        f"Forgotten: {forgotten(protocol.forget)}."
     )
 
 
-def _forgotten(forget: Forget) -> str:
+def forgotten(forget: Forget) -> str:
+    """Who is forgotten, in words.
+
+    Example:
+        >>> forgotten(Forget(kind="count", count=5))
+        '5 whole people'
+    """
     share = f"{100 * (forget.share or 0):g} % of the training pictures"
     return {
         "people": f"whole people, until {share} are reached",
         "pictures": f"{share}, drawn at random",
         "count": f"{forget.count} whole {'person' if forget.count == 1 else 'people'}",
-    }.get(forget.kind, "the published forget set")
+        "published": "the published forget set",
+        "sequence": f"whole people, in every request until {share} are reached",
+        "memorised": f"the most memorised people, until {share} are reached",
+    }[forget.kind]
 
 
 def _left_out(found: Sequence[SeedRows]) -> Iterator[str]:
