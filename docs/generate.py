@@ -346,7 +346,7 @@ def _lost(row: Card) -> tuple[str, ...]:
 def _beyond(rows: list[Card], name: str) -> str:
     losses = [row["loss"][name] for row in rows if not row.get("failed") and not row["warnings"]]
     may, does = (sum(loss[bound] > LOSS for loss in losses) for bound in ("high", "low"))
-    return f"{may} may lose more than {LOSS:g} (upper bound), {does} certainly do (lower bound)"
+    return f"{may} may lose more than {LOSS:g} (upper bound), {does} are shown to (lower bound)"
 
 
 def _average(rows: list[Card], name: str) -> str:
