@@ -2,6 +2,8 @@
 
     python benchmarks/attacks.py [PROTOCOL ...]
 
+Rows of protocols that are not named stay as they are in benchmarks/results/attacks.json.
+
 Gap: of the attacks by loss, entropy, modified entropy, confidence and margin (AUROC, forget against reporting
 pictures), the largest distance from what the same attack finds in models retrained without the forget set. Inner: the
 same of the attacks by gradient norm and feature distance, on the seeds whose rows keep these. Calibrated: AUROC, forget
@@ -35,7 +37,14 @@ from expunge.functional.significance import against_best
 from expunge.functional.stats import mean_of, weighted_auroc
 
 ROOT = Path(__file__).parent / "results"
-PROTOCOLS = ("mufac-age", "mufac-gender", "mufac-attributes", "ferplus-emotion", "lfw-people")
+PROTOCOLS = (
+    "mufac-age",
+    "mufac-age-hard",
+    "mufac-gender",
+    "mufac-attributes",
+    "ferplus-emotion",
+    "lfw-people",
+)
 SIGNALS = ("loss", "entropy", "modified_entropy", "confidence", "margin")
 DRAWS, LEVEL = 1140, 0.05  # as many draws as let a p-value pass Holm's first step over 18 others
 
@@ -110,7 +119,8 @@ def table(rows: Mapping[str, Draws]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("protocols", nargs="*", default=list(PROTOCOLS))
-    told = {}
+    result = ROOT / "attacks.json"
+    told = json.loads(result.read_text()) if result.exists() else {}
     for name in parser.parse_args().protocols:
         protocol, folder = read_protocol(name), ROOT / "bench" / f"{name}-cpu"
         by_seed = {seed: measure(folder, protocol, seed) for seed in protocol.seeds}
@@ -124,7 +134,7 @@ def main() -> None:
         for row, cells in told[name]["rows"].items():
             said = {c: (v["value"], v["interval"], "*" if v["best"] else "") for c, v in cells.items()}
             print(name, row, said, flush=True)
-    (ROOT / "attacks.json").write_text(json.dumps(told, indent=1) + "\n")
+    result.write_text(json.dumps({name: told[name] for name in PROTOCOLS if name in told}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
