@@ -40,6 +40,7 @@ ROOT = Path(__file__).parent / "results"
 PROTOCOLS = (
     "mufac-age",
     "mufac-age-hard",
+    "mufac-age-25-people",
     "mufac-gender",
     "mufac-attributes",
     "ferplus-emotion",
