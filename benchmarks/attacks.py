@@ -135,7 +135,8 @@ def main() -> None:
         for row, cells in told[name]["rows"].items():
             said = {c: (v["value"], v["interval"], "*" if v["best"] else "") for c, v in cells.items()}
             print(name, row, said, flush=True)
-    result.write_text(json.dumps({name: told[name] for name in PROTOCOLS if name in told}, indent=1) + "\n")
+    in_order = {name: told[name] for name in dict.fromkeys((*PROTOCOLS, *told)) if name in told}
+    result.write_text(json.dumps(in_order, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import typer.main
 
 from expunge.app.measure import plain
@@ -329,10 +330,12 @@ def collapse() -> str:
     if not found:
         return "Nothing is recorded yet."
     head = ("protocol", "network", "forgotten", "retrained", *(f"{name} loses" for name in LOSERS.values()), "warnings")
-    counts = "\n".join(
-        f"- {LOSERS[name]}: {_beyond(found, name)}; on average {_average(found, name)}" for name in LOSERS
+    counts = "\n".join(f"- {LOSERS[name]}: {_beyond(found, name)}" for name in LOSERS)
+    means = "\n".join(f"- {LOSERS[name]}: {_average(found, name)}" for name in LOSERS)
+    said = (
+        f"Of {len(found)} settings, with no warning:\n\n{counts}\n\nLost on average, whether warned or not:\n\n{means}"
     )
-    return f"{table(head, [_lost(row) for row in found])}\n\nOf {len(found)} settings, with no warning:\n\n{counts}"
+    return f"{table(head, [_lost(row) for row in found])}\n\n{said}"
 
 
 def _lost(row: Card) -> tuple[str, ...]:
@@ -350,15 +353,16 @@ def _beyond(rows: list[Card], name: str) -> str:
 
 
 def _average(rows: list[Card], name: str) -> str:
-    """The mean loss with its interval over settings, and that of each protocol."""
+    """The mean loss of each protocol, and of all settings with its interval over them."""
     losses: dict[str, list[float]] = {}
     for row in rows:
         if not row.get("failed"):
             losses.setdefault(row["protocol"], []).append(row["loss"][name]["value"])
+    each = ", ".join(f"{protocol} {np.mean(some):.3f}" for protocol, some in sorted(losses.items()))
     everywhere = [loss for some in losses.values() for loss in some]
-    low, high = t_interval(everywhere)
-    each = ", ".join(f"{protocol} {sum(some) / len(some):.3f}" for protocol, some in sorted(losses.items()))
-    return f"it loses {sum(everywhere) / len(everywhere):.3f} ({low:.3f} to {high:.3f}; {each})"
+    if len(everywhere) < 2:  # one setting says nothing about others
+        return each
+    return "{:.3f} ({:.3f} to {:.3f}); {}".format(np.mean(everywhere), *t_interval(everywhere), each)
 
 
 ATTACKED = {"gap": "largest gap", "inner": "largest inner gap", "calibrated": "calibrated"}

@@ -15,6 +15,7 @@ from expunge.bench.cells import Cell, Kind, Row, State
 from expunge.bench.columns import Column
 from expunge.bench.jobs import ORIGINAL
 from expunge.bench.measured import RETRAINED
+from expunge.bench.notes import forgotten
 from expunge.bench.sequences import Course
 from expunge.functional.stats import interval
 
@@ -85,7 +86,7 @@ def sequence_notes(protocol: protocols.Protocol, forget: protocols.Sequence, siz
     how = protocol.sizes[size]
     return (
         f"Protocol {protocol.name}, size {size}: {how.arch} on pictures of {how.side} x {how.side}, {how.epochs:g} "
-        f"epochs; {forget.requests} requests of {forget.share or 0:.1%} of the training pictures each, whole people. "
+        f"epochs. Forgotten in {forget.requests} requests: {forgotten(forget)}. "
         "Each begins with the model that the one before left, and nothing learns from anybody asked for before.",
         f"References are retrained without everybody asked for so far, after requests "
         f"{', '.join(map(str, forget.retrained))}; they, not one half, are what an AUROC is compared with.",
