@@ -41,6 +41,7 @@ PROTOCOLS = (
     "mufac-age",
     "mufac-age-hard",
     "mufac-age-25-people",
+    "mufac-age-5-people",
     "mufac-gender",
     "mufac-attributes",
     "ferplus-emotion",

@@ -65,6 +65,21 @@ def test_distances_have_closed_forms(made: Made) -> None:
     assert cells["mia_auroc"].value == pytest.approx(0.5 + (1 - accuracy) / 2), "wrong ones lose, right ones tie"
 
 
+def test_what_lies_beyond_the_retrain_floor_is_paired(tmp_path: Path) -> None:
+    """Seed 0 has two references, which are right on all and on half of the retain set: a floor of .5."""
+    made = seeds(tmp_path)
+    made.row("reference-2", {"seconds": 100.0}, {"retain": 0.5}, kind="reference")
+    for seed in (0, 1, 2):
+        made.row("finetune", right={"retain": 0.25}, seed=seed).row("neggrad", seed=seed)
+    found = {one.method: one for one in table(made).excesses if one.column == "distance_all"}
+    assert {one.seeds for one in found.values()} == {(0,)}
+    assert found["finetune"].value == pytest.approx(0.5 - 0.5) and found["neggrad"].value == pytest.approx(0.25 - 0.5)
+    assert found["neggrad"].low <= found["neggrad"].value <= found["neggrad"].high
+    said = [note for note in table(made).notes if "d_all beyond the retrain floor, paired, seed 0: " in note]
+    assert len(said) == 1 and "'neggrad' \N{MINUS SIGN}0.250 (" in said[0] and "finetune" not in said[0]
+    assert BenchTable.from_json(json.loads(json.dumps(table(made).to_json()))) == table(made)
+
+
 def test_bootstrap_intervals_hold_their_estimate_and_are_named(made: Made) -> None:
     made.seed().row("finetune", right={"reporting": 0.5})
     found = cell(made, "finetune", "distance")

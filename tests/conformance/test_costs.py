@@ -68,6 +68,16 @@ def test_with_its_own_rules_a_method_never_costs_more_than_its_card_says(
     assert did.forward <= bound.forward and did.backward <= bound.backward and did.inputs <= bound.inputs
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_class_that_no_retain_picture_has_costs_nothing_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = task()
+    some = torch.nonzero(given.retain.labels[:, 0] != 2).flatten()
+    assert len(some) < len(given.retain) and (given.forget.labels[:, 0] == 2).any()
+    given = replace(given, retain=given.retain.subset(some))
+    method, config = METHODS[name], unstopped(name)
+    assert measured(method, config, given, monkeypatch) == claimed(method, config, given)
+
+
 def test_a_card_that_lies_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A method that trains on retain and forget pictures, with the cost of one that trains on retain pictures alone."""
     liar = replace(METHODS["neggrad-plus"], cost=METHODS["finetune"].cost)

@@ -17,7 +17,7 @@ from expunge.engine.loop import run_phases
 from expunge.engine.streams import Stream
 from expunge.functional.unseen import Cloud, unseen_distance, unseen_places
 from expunge.methods.cost import Sizes
-from expunge.methods.dlfd import DLFD, NEVER, _cloud, _share, cost, dlfd, lost_classes
+from expunge.methods.dlfd import DLFD, NEVER, _cloud, _places, _share, cost, dlfd, lost_classes
 from expunge.methods.phases import Context, Source
 from expunge.models.classifier import PixelClassifier, label_slices
 from expunge.types import Optimizer, PictureSet, SteeringTask, TrainRecipe
@@ -144,6 +144,19 @@ def test_classes_that_no_retain_picture_has_are_no_longer_answered() -> None:
     with torch.no_grad():
         before, after = (m(gone).softmax(1)[:, 2].mean() for m in (stacked().eval(), model))
     assert after < 0.1 * before
+
+
+def test_nothing_is_placed_at_a_tuning_picture_of_a_class_that_is_lost() -> None:
+    """Such a picture has no loss that could be compared; taken for 0 it would hold what is placed at it."""
+    keep = GIVEN.retain.labels[:, 0] != 2
+    few = GIVEN.tuning.subset(torch.arange(12))  # of no label enough, so that all are looked at
+    given = replace(GIVEN.steering, retain=GIVEN.retain.subset(torch.nonzero(keep).flatten()), tuning=few)
+    answered = few.labels[:, 0] != 2
+    fewer = replace(given, tuning=few.subset(torch.nonzero(answered).flatten()))
+    assert (~answered).any() and answered.any()
+    losses, expected = (_places(CONFIG, context(one), stacked().eval())["losses"] for one in (given, fewer))
+    there = given.forget.labels[:, 0] != 2
+    assert torch.equal(losses[there], expected[there]) and (losses[there] > 0).all()
 
 
 def test_forget_pictures_are_shown_about_as_often_whatever_their_number() -> None:

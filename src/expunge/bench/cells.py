@@ -73,6 +73,23 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Excess:
+    """How much farther a method is from retrained models than these are from each other, same people drawn for both.
+
+    Args:
+        value, low, high: distance minus the retrain floor, with its 95 % bootstrap interval.
+        seeds: those with two references.
+    """
+
+    column: str
+    method: str
+    value: float
+    low: float
+    high: float
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class BenchTable:
     """A table.
 
@@ -82,6 +99,7 @@ class BenchTable:
         interval: in words, what the intervals of the table are.
         notes: sentences that belong below the table.
         raw: fingerprint of the results that it was made from.
+        excesses: of every method that is compared, in every distance that has a floor.
     """
 
     protocol: str
@@ -95,6 +113,7 @@ class BenchTable:
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
     raw: str
+    excesses: tuple[Excess, ...] = ()
 
     def row(self, name: str) -> Row:
         """A row by its name.
@@ -133,5 +152,6 @@ class BenchTable:
                 "rows": tuple(rows),
                 "comparisons": tuple(Comparison(**one) for one in told["comparisons"]),
                 "notes": tuple(told["notes"]),
+                "excesses": tuple(Excess(**{**one, "seeds": tuple(one["seeds"])}) for one in told["excesses"]),
             }
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from expunge.bench.cells import Comparison, Row
+from expunge.bench.cells import Comparison, Excess, Row
 from expunge.bench.columns import COLUMNS, MEASURED
 from expunge.bench.measured import FLOOR, SeedRows
 from expunge.bench.protocol import Forget, Protocol
 from expunge.bench.summary import LEVEL, competing, seeds_said
+from expunge.evidence.report.words import bounds, number
 from expunge.types import SPLITS
 
 MARK = "\N{BLACK STAR}"
@@ -37,17 +38,19 @@ def notes(
     found: Sequence[SeedRows],
     rows: Sequence[Row],
     comparisons: Sequence[Comparison],
+    excesses: Sequence[Excess],
     draws: int,
 ) -> tuple[str, ...]:
     """All notes of a table.
 
     Args:
         protocol, size: of the bench. found: all seeds, also those that cannot be used.
-        rows, comparisons: of the table. draws: of the bootstrap.
+        rows, comparisons, excesses: of the table. draws: of the bootstrap.
     """
     seeds = [one for one in found if not one.left_out]
     said = [_protocol(protocol, size), *_left_out(found), *_references(seeds), *(_sets(one) for one in seeds)]
-    said += [*_marks(seeds, rows, comparisons, draws), *_originals(seeds), *_engines(seeds), *_failed(seeds)]
+    said += [*_marks(seeds, rows, comparisons, draws), *_beyond(comparisons, excesses)]
+    said += [*_originals(seeds), *_engines(seeds), *_failed(seeds)]
     said += [*_inestimable(rows), *_prices(rows), *dict.fromkeys(text for one in seeds for text in one.caveats)]
     return tuple(said)
 
@@ -134,6 +137,16 @@ def _marks(
     aside = [row.name for row in rows if row.kind == "method" and row.name not in ranked]
     if aside:
         yield f"Not compared, for a seed is missing or no weight was changed: {_named(aside)}."
+
+
+def _beyond(comparisons: Sequence[Comparison], excesses: Sequence[Excess]) -> Iterator[str]:
+    """Of methods that are marked in a column, or of the one that there is."""
+    for column in COLUMNS:
+        worse = {one.other for one in comparisons if one.column == column.name and one.p_holm <= LEVEL}
+        told = [one for one in excesses if one.column == column.name and one.method not in worse]
+        if told:
+            values = (f"'{one.method}' {number(one.value, '')} ({bounds(one.low, one.high, '')})" for one in told)
+            yield f"{column.title} beyond the retrain floor, paired, {seeds_said(told[0].seeds)}: {'; '.join(values)}."
 
 
 def _drawn(seeds: Sequence[SeedRows]) -> str:

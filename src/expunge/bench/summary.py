@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from expunge.bench.cells import Cell, Comparison, Kind, Row, State
+from expunge.bench.cells import Cell, Comparison, Excess, Kind, Row, State
 from expunge.bench.columns import COLUMNS
 from expunge.bench.jobs import ORIGINAL
 from expunge.bench.measured import FLOOR, NOT_RUN, RETRAINED, Measured, SeedRows
@@ -38,6 +38,18 @@ def compared(seeds: Sequence[SeedRows], rows: Sequence[Row]) -> tuple[Comparison
     return tuple(
         one for column in COLUMNS if column.marked for one in _compared(column.name, seeds, competing(seeds, rows))
     )
+
+
+def excesses(seeds: Sequence[SeedRows], rows: Sequence[Row]) -> tuple[Excess, ...]:
+    """Beyond the retrain floor: every method that can be ranked, in every marked column that has a floor."""
+    found = []
+    for column in (column.name for column in COLUMNS if column.marked):
+        paired = [one for one in seeds if column in one.rows[FLOOR].values]
+        for name in competing(seeds, rows) if paired else ():
+            values = mean_of([one.rows[name].values[column] - one.rows[FLOOR].values[column] for one in paired])
+            value, low, high = (rounded(x) for x in (values[0], *covering(values)))
+            found.append(Excess(column, name, value, low, high, tuple(one.seed for one in paired)))
+    return tuple(found)
 
 
 def competing(seeds: Sequence[SeedRows], rows: Sequence[Row]) -> list[str]:

@@ -23,10 +23,10 @@ from expunge.bench.protocol import Protocol, Sequence
 from expunge.bench.raw import RawFolder
 from expunge.bench.sequences import Course, mean_course, measure_courses
 from expunge.bench.sequencetable import columns_of, rows_of, sequence_interval, sequence_notes
-from expunge.bench.summary import compared, marked, table_rows
+from expunge.bench.summary import compared, excesses, marked, table_rows
 from expunge.methods.registry import resolve_method
 
-FORMAT = 1  # of a table: raised where the same results would give another one
+FORMAT = 2  # of a table: raised where the same results would give another one
 DRAWS, DRAWS_PER_METHOD = 1000, 60  # with fewer per method no p-value could pass Holm's first step at .05
 SEED = "seed-"
 
@@ -49,7 +49,7 @@ def bench_table(out: Path, protocol: Protocol, size: str, *, draws: int | None =
         found = [measure_seed(RawFolder(out / f"{SEED}{n}"), protocol, size, n, draws=draws) for n in numbers]
     seeds = [one for one in found if not one.left_out]
     rows = table_rows(seeds, [ORIGINAL, RETRAINED, FLOOR, *(entry.name for entry in protocol.methods)])
-    comparisons = compared(seeds, rows)
+    comparisons, beyond = compared(seeds, rows), excesses(seeds, rows)
     return BenchTable(
         protocol=protocol.name,
         title=protocol.title,
@@ -60,8 +60,9 @@ def bench_table(out: Path, protocol: Protocol, size: str, *, draws: int | None =
         columns=COLUMNS,
         rows=marked(rows, comparisons),
         comparisons=comparisons,
-        notes=notes(protocol, size, found, rows, comparisons, draws),
+        notes=notes(protocol, size, found, rows, comparisons, beyond, draws),
         raw=fingerprint(out, protocol, size, draws=draws),
+        excesses=beyond,
     )
 
 

@@ -23,6 +23,7 @@ from expunge.models.predict import predict
 from expunge.types import PictureSet, TrainRecipe
 
 FORGET_BATCH = (32, 128)  # fewest and most forget pictures in a step
+PLACED = ("features", "losses", "entropies")  # what a place has
 NEVER = -30.0  # added to the logit of a class that is lost: a probability of 1e-13
 
 
@@ -60,8 +61,7 @@ class DLFD:
         augment: change retain pictures at random as in training.
 
     Cost: one forward pass per forget and tuning picture, and per retain picture that is looked at; then one forward and
-    one backward pass per retain and forget picture shown, and one forward pass of the original per retain picture
-    (where a class is lost, per forget picture too).
+    one backward pass per retain and forget picture shown, and one forward pass of the original per retain picture.
     Fails when: tuning pictures are few or of another kind than the training pictures (`expunge check` looks for that),
     since they say how much is to be forgotten; the people to be forgotten are memorised far more than others, since
     places are those of typical pictures; forget pictures are shown unchanged, so that changed copies of them are
@@ -91,7 +91,8 @@ def dlfd(config: DLFD, context: Context) -> Phases:
     """See where forget pictures would lie had they not been learned; move them there."""
     task, recipe = context.task, context.recipe or TrainRecipe()
     found = yield Compute("unseen", lambda model: _places(config, context, model))
-    places = Cloud(**found.tensors, labels=task.forget.labels)
+    answers = found.tensors["answers"]
+    places = Cloud(*(found.tensors[name] for name in PLACED), labels=task.forget.labels)
     augmentation = recipe.augmentation if config.augment else None
     sizes = Sizes(len(task.retain), len(task.forget), len(task.tuning))
     size, steps = min(config.batch_size, sizes.retain), _steps(config, sizes)
@@ -102,7 +103,7 @@ def dlfd(config: DLFD, context: Context) -> Phases:
             "forget": Source(task.forget, _forget_batch(config, sizes, steps)),
         },
         "retain",
-        distancing_loss(config, context, places, _share(config, sizes, steps)),
+        distancing_loss(config, context, places, answers, _share(config, sizes, steps)),
         replace(recipe.optimizer, lr=config.rate * recipe.optimizer.lr, schedule="cosine", warmup=0.0),
         epochs=steps * size / sizes.retain,
     )
@@ -113,11 +114,12 @@ def cost(config: DLFD, sizes: Sizes) -> Passes:
     return _work(config, sizes, _steps(config, sizes))
 
 
-def distancing_loss(config: DLFD, context: Context, places: Cloud, share: float) -> Loss:
+def distancing_loss(config: DLFD, context: Context, places: Cloud, answers: Tensor, share: float) -> Loss:
     """The loss of a step.
 
     Args:
         places: where forget pictures are moved to, in their order.
+        answers: logits that the original gives them, [n, classes].
         share: what a look at one of them counts.
     """
     lost, weight = lost_classes(context.task.retain), config.transport_weight * share
@@ -142,7 +144,8 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud, share: float)
             batch.notes["distance"] = float(distance.detach())
             total = total + weight * distance * stay.float().mean()
         if gone.any():
-            total = total + config.lost_weight * _following(context, forget.x, moved, gone, lost)
+            wanted = answers[forget.at].to(x.device) + lost.to(x.device)
+            total = total + config.lost_weight * _following(wanted, moved, gone, sizes)
         if config.class_weight:
             total = total + config.class_weight * mean_loss(kept, retain.y, sizes=sizes)
         if config.keep_weight:
@@ -167,17 +170,13 @@ def _of_lost_classes(labels: Tensor, lost: Tensor, sizes: Sequence[int]) -> Tens
     return torch.stack(parts, 1) < 0
 
 
-def _following(context: Context, x: Tensor, answers: Tensor, gone: Tensor, lost: Tensor) -> Tensor:
-    """Divergence from what the original answers without the class that is lost, mean over pictures and attributes."""
-    original = context.original()
-    some = gone.any(1)
-    with torch.no_grad():
-        wanted = original(x[some]) + lost.to(x.device)
+def _following(wanted: Tensor, answers: Tensor, gone: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Divergence from the answers that are wanted where a class is lost, mean over pictures and attributes."""
     total = answers.sum() * 0
-    for attribute, part in enumerate(label_slices(original.spec.sizes)):
-        rows = gone[some, attribute]
+    for attribute, part in enumerate(label_slices(sizes)):
+        rows = gone[:, attribute]
         if rows.any():
-            ours, theirs = answers[some][rows, part], wanted[rows, part]
+            ours, theirs = answers[rows, part], wanted[rows, part]
             total = total + distillation(ours, theirs, sizes=(ours.shape[1],)) * rows.sum()
     return total / gone.numel()
 
@@ -191,21 +190,26 @@ def _divergence(context: Context, x: Tensor, answers: Tensor, lost: Tensor) -> T
 
 
 def _places(config: DLFD, context: Context, original: PixelClassifier) -> Mapping[str, Tensor]:
-    """What forget pictures are moved to."""
+    """What forget pictures are moved to, and what the original answers them."""
     task = context.task
     looked = sample(task.retain, config.look_size, context.seed, "dlfd", "look")
     lost = lost_classes(task.retain)
-    forget, known, tuning = (_as_seen(original, pictures, lost) for pictures in (task.forget, looked, task.tuning))
-    places = unseen_places(forget, known, tuning, near=config.near)
-    return {"features": places.features, "losses": places.losses, "entropies": places.entropies}
+    (forget, answers), (known, _), (tuning, _) = (
+        _as_seen(original, pictures, lost) for pictures in (task.forget, looked, task.tuning)
+    )
+    # of a class that nobody answers any more there is no place: what such a picture would look like is not known
+    comparable = ~_of_lost_classes(task.tuning.labels, lost, task.tuning.spec.sizes).all(1)
+    unseen = tuning[comparable] if comparable.any() else tuning
+    places = unseen_places(forget, known, unseen, near=config.near)
+    return {**{name: getattr(places, name) for name in PLACED}, "answers": answers}
 
 
-def _as_seen(model: PixelClassifier, pictures: PictureSet, lost: Tensor) -> Cloud:
-    """Pictures as a model sees them."""
+def _as_seen(model: PixelClassifier, pictures: PictureSet, lost: Tensor) -> tuple[Cloud, Tensor]:
+    """Pictures as a model sees them, and its answers."""
     found, sizes = predict(model, pictures, features=True), pictures.spec.sizes
     assert found.features is not None
     gone = _of_lost_classes(pictures.labels, lost, sizes)
-    return _cloud(found.features, found.logits, pictures.labels, sizes, gone)
+    return _cloud(found.features, found.logits, pictures.labels, sizes, gone), found.logits
 
 
 def _cloud(features: Tensor, logits: Tensor, labels: Tensor, sizes: Sequence[int], gone: Tensor) -> Cloud:
