@@ -19,13 +19,14 @@ from expunge.engine.settings import EngineSettings
 from expunge.engine.training import copy_weights
 from expunge.errors import MethodError, Unavailable
 from expunge.functional.forgetting import Answers, retraining_gaps
-from expunge.methods.auto import Auto, affordable, auto, cost, halves
+from expunge.methods.auto import Auto, Look, affordable, auto, cost, halves
 from expunge.methods.cost import Passes, Sizes
 from expunge.methods.phases import Batch, Compute, Context, Edit, Phases, Probe, classification, training_phase
 from expunge.models.classifier import PixelClassifier, Preprocessing
 from expunge.models.predict import predict
 from expunge.types import ErasureTask, Optimizer, PictureSet, TrainRecipe
 from tests.helpers import ArraySource, pictures
+from tests.helpers import task as small_task
 
 SETTINGS = EngineSettings(seed=1, precision="fp32", channels_last="off")
 RECIPE = TrainRecipe(epochs=30, batch_size=16, optimizer=Optimizer(lr=0.05), augmentation=None)
@@ -327,3 +328,27 @@ def test_what_is_expected_of_forget_pictures_follows_their_labels() -> None:
     assert retraining_gaps(easy, tuning, nothing_gone)["forget"] == 0
     assert retraining_gaps(hard, tuning, nothing_gone)["forget"] == 1
     assert retraining_gaps(easy, tuning, ~nothing_gone)["forget"] == 1  # nobody knows a class that is gone
+
+
+def always(classes: tuple[int, int], given: ErasureTask) -> PixelClassifier:
+    """A model that gives every picture these classes."""
+    linear = nn.Linear(192, given.retain.spec.logits)
+    nn.init.zeros_(linear.weight)
+    with torch.no_grad():
+        linear.bias.copy_(torch.cat([4 * torch.eye(3)[classes[0]], 4 * torch.eye(2)[classes[1]]]))
+    return PixelClassifier(nn.Sequential(nn.Flatten(), linear), Preprocessing((8, 8)), given.retain.spec)
+
+
+def test_of_two_attributes_only_the_one_whose_class_is_gone_must_not_be_answered() -> None:
+    """Nobody who stays has class 2 of the first attribute; a retrained model still knows the second one."""
+    given = small_task(classes=(3, 2))
+    known = torch.nonzero(given.retain.labels[:, 0] != 2).flatten()
+    erased_class = torch.nonzero(given.forget.labels[:, 0] == 2).flatten()
+    assert len(erased_class) and (given.tuning.labels[:, 0] == 2).any()
+    retain, forget = given.retain.subset(known), given.forget.subset(erased_class)
+    forget = replace(forget, labels=torch.tensor([[2, 0]]).expand(len(forget), 2))
+    task = replace(given.steering, retain=retain, forget=forget)
+    look = Look(task, retain, 0)
+    measure = look.nearness({"retain": 0.0, "tuning": 0.0}, 0.03)
+    retrained, remembers = (measure(always(answer, given))["forget gap"] for answer in ((0, 0), (2, 0)))
+    assert retrained == pytest.approx(0) and remembers == pytest.approx(0.5)

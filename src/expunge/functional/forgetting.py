@@ -121,7 +121,7 @@ def retraining_gaps(forget: Answers, tuning: Answers, gone: Array) -> dict[str, 
 
     Args:
         forget, tuning: what it answers.
-        gone: bool [n], which forget pictures have a class that the retrained model would not know.
+        gone: bool [n], forget pictures that have no class (of no attribute) which the retrained model would know.
 
     Returns:
         `forget`: accuracy above that on tuning pictures of the same labels (on pictures that are gone: above 0);

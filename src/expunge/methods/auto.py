@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from expunge.errors import MethodError
 from expunge.functional.forgetting import Answers, gaps_by_chance, nearness, retraining_gaps
@@ -34,7 +35,7 @@ from expunge.methods.phases import (
     recipe_for,
     sample,
 )
-from expunge.models.classifier import PixelClassifier
+from expunge.models.classifier import PixelClassifier, label_slices
 from expunge.models.predict import predict
 from expunge.types import PictureSet, SteeringTask
 
@@ -201,7 +202,7 @@ class Look:
 
     def accuracies(self, model: PixelClassifier) -> dict[str, float]:
         """What a retrained model is taken to keep of the original: accuracy on retain and on tuning pictures."""
-        return self._kept(model, _answers(model, self.task.tuning))
+        return self._kept(model, self._of_tuning(model))
 
     def nearness(self, original: Mapping[str, float], tolerance: float) -> Measure:
         """How near a model is to the estimated retrained one: the gaps, and whether they are small enough (1 or 0).
@@ -213,10 +214,10 @@ class Look:
         Args:
             original: accuracies of the original.
         """
-        gone = self._gone(self.task.forget)
+        gone = self._gone(self.task.forget).all(1).numpy()
 
         def measure(model: PixelClassifier) -> Mapping[str, float]:
-            forget, tuning = _answers(model, self.task.forget), _answers(model, self.task.tuning)
+            forget, tuning = _answers(model, self.task.forget), self._of_tuning(model)
             now = self._kept(model, tuning)
             gaps = retraining_gaps(forget, tuning, gone)
             ends = gaps_by_chance(forget, tuning, gone, seed=derive_seed(self.seed, "auto"))
@@ -231,18 +232,20 @@ class Look:
         return guarded_measure(measure, score=-math.inf, enough=0.0)
 
     def _kept(self, model: PixelClassifier, tuning: Answers) -> dict[str, float]:
-        known = ~self._gone(self.task.tuning)
+        known = ~self._gone(self.task.tuning).all(1).numpy()
         return {
             "retain": float(_answers(model, self.retain).hits.mean()),
             "tuning": float(tuning.hits[known].mean()) if known.any() else 0.0,
         }
 
-    def _gone(self, pictures: PictureSet) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which pictures have a class that no retain picture has, in any attribute: bool [n]."""
+    def _of_tuning(self, model: PixelClassifier) -> Answers:
+        """Answers to tuning pictures, none of which is right where a retrained model would not know the class."""
+        return _answers(model, self.task.tuning, wrong=self._gone(self.task.tuning))
+
+    def _gone(self, pictures: PictureSet) -> Tensor:
+        """In which attributes pictures have a class that no retain picture has: bool [n, k]."""
         known = [self.task.retain.labels[:, i].unique() for i in range(pictures.labels.shape[1])]
-        parts = [~torch.isin(pictures.labels[:, i], classes) for i, classes in enumerate(known)]
-        gone: np.ndarray[Any, np.dtype[np.bool_]] = torch.stack(parts).any(0).numpy()
-        return gone
+        return torch.stack([~torch.isin(pictures.labels[:, i], classes) for i, classes in enumerate(known)], 1)
 
 
 def _within(candidate: Candidate, context: Context) -> Generator[Phase, PhaseResult, str]:
@@ -291,11 +294,15 @@ def _note(name: str) -> Compute:
     return Compute(name, lambda _: {})
 
 
-def _answers(model: PixelClassifier, pictures: PictureSet) -> Answers:
+def _answers(model: PixelClassifier, pictures: PictureSet, *, wrong: Tensor | None = None) -> Answers:
     logits, labels, sizes = predict(model, pictures).logits, pictures.labels, pictures.spec.sizes
+    parts = enumerate(label_slices(sizes))
+    hits = torch.stack([correct(logits[:, part], labels[:, i : i + 1], sizes=(sizes[i],)) for i, part in parts], 1)
+    if wrong is not None:
+        hits = hits.masked_fill(wrong, 0)
     return Answers(
         losses=per_example_loss(logits, labels, sizes=sizes).double().numpy(),
-        hits=correct(logits, labels, sizes=sizes).double().numpy(),
+        hits=hits.mean(1).double().numpy(),
         labels=labels.numpy(),
         subjects=pictures.subjects,
     )
