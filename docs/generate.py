@@ -365,6 +365,28 @@ def _average(rows: list[Card], name: str) -> str:
     return "{:.3f} ({:.3f} to {:.3f}); {}".format(np.mean(everywhere), *t_interval(everywhere), each)
 
 
+def judging() -> str:
+    """A row a seed: does the estimate by which `auto` chooses order methods as retrained models do."""
+    path = RESULTS / "judging.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    rows = [
+        (
+            told["title"],
+            str(one["seed"]),
+            f"{one['spearman']:.2f}",
+            ", ".join(f"{gap:.3f}" for gap in one["retrained"]),
+            f"`{one['taken']}` ({one['taken d_all']:.3f})",
+            f"{one['nearest d_all']:.3f}",
+            f"{one['untouched d_all']:.3f}",
+        )
+        for name, told in found.items()
+        if told["raw"] == fingerprint(benches()[f"{name}-cpu"], *bench_of(f"{name}-cpu"))
+        for one in told["seeds"]
+    ]
+    head = ("", "seed", "Spearman", "retrained models", "taken (its d_all)", "nearest", "untouched")
+    return table(head, rows) if rows else "Nothing is recorded yet."
+
+
 ATTACKED = {"gap": "largest gap", "inner": "largest inner gap", "calibrated": "calibrated"}
 
 
@@ -526,6 +548,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "mufac": mufac,
     "collapse": collapse,
     "attacks": attacks,
+    "judging": judging,
     "strong": strong,
     "bench index": bench_index,
 }

@@ -14,6 +14,7 @@ from expunge.bench.cells import BenchTable, Cell
 from expunge.bench.columns import COLUMNS
 from expunge.bench.frontierfigure import Point, frontier, frontier_figure, has_frontiers
 from expunge.bench.pages import escaped, read_table, said, table_html, table_markdown, write_pages
+from expunge.bench.summary import SPENT
 from expunge.bench.table import bench_table
 from expunge.errors import DataError
 from tests.bench.rawrows import Made, protocol
@@ -91,7 +92,7 @@ def test_the_best_is_bold_with_a_star(made: Made) -> None:
 def test_every_number_but_the_time_of_one_seed_has_an_interval(made: Made) -> None:
     for row in table(made).rows:
         for name, cell in row.cells.items():
-            assert (cell.value is None) == (cell.low is None) or name in ("seconds", "speed_up")
+            assert (cell.value is None) == (cell.low is None) or name in SPENT
 
 
 def test_failures_and_their_reasons_are_shown(made: Made) -> None:

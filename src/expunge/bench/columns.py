@@ -8,7 +8,7 @@ from typing import Literal
 from expunge.audits.statistics import ATTACKED, Key
 
 Better = Literal["near retrained", "lower", "higher"]
-Form = Literal["number", "seconds", "times"]
+Form = Literal["number", "epochs", "seconds", "times"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,14 @@ COLUMNS: tuple[Column, ...] = (
         "higher",
         "Tug of war: product over forget, retain and reporting of 1 - |accuracy gap to a reference|, mean over "
         "references.",
+    ),
+    Column(
+        "work",
+        "work",
+        "lower",
+        "Forward and backward passes over all networks, in epochs of plain training on the retain set, as the method's "
+        "card counts them; at most, where a rule may stop it earlier. Median over seeds.",
+        "epochs",
     ),
     Column("seconds", "seconds", "lower", "Wall-clock time of the method; median over seeds.", "seconds"),
     Column(

@@ -6,7 +6,7 @@ Raw results flow in, values with their draws flow out. All rows of a seed are pa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,10 +17,12 @@ from expunge.audits.resampling import Weights, caveats, check_comparable, resamp
 from expunge.audits.statistics import Estimates, estimates
 from expunge.bench.columns import MEASURED
 from expunge.bench.jobs import ORIGINAL, REFERENCE, Job, asked
-from expunge.bench.protocol import Protocol
+from expunge.bench.protocol import Entry, Protocol
 from expunge.bench.raw import RawFolder
 from expunge.functional.stats import mean_of
-from expunge.types import SPLITS
+from expunge.methods.cost import Sizes
+from expunge.methods.registry import resolve_method
+from expunge.types import SPLITS, TrainRecipe
 
 Array = np.ndarray[Any, np.dtype[Any]]
 State = Literal["done", "failed", "missing"]
@@ -94,17 +96,30 @@ def measure_seed(raw: RawFolder, protocol: Protocol, size: str, seed: int, *, dr
         [float(told.facts["seconds"]) for told in references.values()],
     )
     told = {ORIGINAL: reader.told(ORIGINAL, "original")}
-    told |= {entry.name: reader.told(entry.name, "method") for entry in protocol.methods}
+    sets: dict[str, tuple[int, int | None]] = {
+        name: (len(first[name].ids), resampled_subjects(first[name])) for name in SPLITS
+    }
+    recipe = TrainRecipe(epochs=protocol.sizes[size].epochs)
+    sizes = Sizes(sets["retain"][0], sets["forget"][0], sets["tuning"][0], recipe)
+    told |= {entry.name: with_work(reader.told(entry.name, "method"), entry, sizes) for entry in protocol.methods}
     rows = {name: yardstick.measured(raw, name, row) for name, row in told.items()}
     return SeedRows(
         seed=seed,
-        rows={ORIGINAL: rows.pop(ORIGINAL), RETRAINED: yardstick.mean(), FLOOR: yardstick.floor(), **rows},
+        rows={ORIGINAL: rows.pop(ORIGINAL), RETRAINED: yardstick.mean(recipe.epochs), FLOOR: yardstick.floor(), **rows},
         planned=planned,
         references=tuple(references),
-        sets={name: (len(first[name].ids), resampled_subjects(first[name])) for name in SPLITS},
+        sets=sets,
         caveats=tuple(caveats(first)),
         facts={name: row.facts for name, row in (told | references).items() if row.facts},
     )
+
+
+def with_work(told: Measured, entry: Entry, sizes: Sizes) -> Measured:
+    """With the work of the method on sets of these sizes among its facts, in epochs over the retain set."""
+    if told.state != "done":
+        return told
+    method, config = resolve_method(entry.method, entry.set)
+    return replace(told, facts={**told.facts, "work": method.cost(config, sizes).epochs(sizes.retain)})
 
 
 @dataclass(frozen=True)
@@ -152,8 +167,8 @@ class _Yardstick:
             facts=facts,
         )
 
-    def mean(self) -> Measured:
-        """The references, mean over them draw by draw."""
+    def mean(self, epochs: float) -> Measured:
+        """The references, mean over them draw by draw; of so many epochs."""
         values, why_not = {}, {}
         for column, key in MEASURED.items():
             parts = [reference[key] for reference in self.references]
@@ -162,7 +177,9 @@ class _Yardstick:
                 values[column] = mean_of(known)
             else:
                 why_not[column] = parts[0].why_not
-        return Measured("done", values=values, why_not=why_not, facts={"seconds": float(np.mean(self.seconds))})
+        return Measured(
+            "done", values=values, why_not=why_not, facts={"seconds": float(np.mean(self.seconds)), "work": epochs}
+        )
 
     def floor(self) -> Measured:
         """The references against each other."""

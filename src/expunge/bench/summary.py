@@ -21,6 +21,7 @@ from expunge.functional.stats import interval, mean_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 KINDS: Mapping[str, Kind] = {ORIGINAL: "original", RETRAINED: "retrained", FLOOR: "floor"}
+SPENT = ("work", "seconds", "speed_up")  # on a run, not measured on its pictures
 LEVEL, DIGITS, LONGEST = 0.05, 9, 140
 
 
@@ -97,7 +98,7 @@ def _state(found: Mapping[int, Measured], done: Mapping[int, Measured]) -> State
 
 
 def _cell(column: str, kind: Kind, done: Sequence[Measured]) -> Cell:
-    if column in ("seconds", "speed_up"):
+    if column in SPENT:
         return _spent([cost for cost in (_cost(column, kind, one) for one in done) if cost is not None])
     if kind == "retrained" and column in ("distance", "distance_all", "tow"):
         return Cell(why_not="see the retrain floor")
@@ -113,7 +114,9 @@ def _cell(column: str, kind: Kind, done: Sequence[Measured]) -> Cell:
 
 
 def _cost(column: str, kind: Kind, one: Measured) -> float | None:
-    """Seconds, or how many times that retraining takes as long; None where it says nothing of this row."""
+    """Work, seconds, or how many times as long retraining takes; None where it says nothing of this row."""
+    if column == "work":
+        return None if kind in ("original", "floor") else float(one.facts["work"])
     seconds, price = one.facts.get("seconds"), one.facts.get("retrain_seconds")
     if seconds is None or kind in ("original", "floor"):
         return None

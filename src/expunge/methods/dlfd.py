@@ -53,11 +53,11 @@ class DLFD:
         rate: peak learning rate, as a share of the peak rate that trained the original; it falls to 0 on a cosine.
         batch_size: retain pictures per step.
         forget_passes: how often each forget picture is shown, about; at least 32 and at most 128 are in a step. Where
-            32 are more than that takes, as with few people, each look counts less, by as much.
+            that shows them more or less often, a look counts less or more, so that each is pulled as much.
         transport_weight: lambda_ot. feature_weight, entropy_weight: of features and entropies against losses in D.
         class_weight, keep_weight: lambda_cls, lambda_keep.
         lost_weight: weight of pictures of a class that no retain picture has: a model that never saw the class does
-            not answer it, so that they follow the original's answers without it.
+            not answer it, so that they follow the original's answers without it, which ends where these are reached.
         augment: change retain pictures at random as in training.
 
     Cost: one forward pass per forget and tuning picture, and per retain picture that is looked at; then one forward and
@@ -120,7 +120,7 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud, answers: Tens
     Args:
         places: where forget pictures are moved to, in their order.
         answers: logits that the original gives them, [n, classes].
-        share: what a look at one of them counts.
+        share: what those of a step count.
     """
     lost, weight = lost_classes(context.task.retain), config.transport_weight * share
 
@@ -247,6 +247,9 @@ def _forget_batch(config: DLFD, sizes: Sizes, steps: int) -> int:
 
 
 def _share(config: DLFD, sizes: Sizes, steps: int) -> float:
-    """What a look at a forget picture counts, at most 1: less where pictures are shown more often than wanted."""
-    shown = steps * _forget_batch(config, sizes, steps) / sizes.forget
-    return min(1.0, config.forget_passes / shown)
+    """What the forget pictures of a step count, so that each one is pulled as much however many there are.
+
+    1 where the fewest of a step show each as often as wanted; less where that is more often; more where more are in a
+    step, each of which is a smaller part of its mean.
+    """
+    return config.forget_passes * sizes.forget / (steps * FORGET_BATCH[0])
