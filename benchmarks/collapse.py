@@ -5,8 +5,9 @@
 Each is trained for 20 epochs, once on everybody and twice without the forget set. What is held against a limit is the
 one-sided 95 % bound, over people drawn (else pictures), of the reporting accuracy that `dlfd` loses against the first
 retrained model. It may be beyond .03 without a warning in two of thirty. The second retrained model goes the same way:
-what it loses is chance, and tells how often so few pictures alone put the bound beyond the limit. Seeds are those of no
-table. Rows go to benchmarks/results/collapse.json as they come; what is there under the same settings is not measured
+what it loses is chance, and tells how often so few pictures alone put the bound beyond the limit. Beside that stands
+how far each model is from the first retrained one in all that d_all looks at, which tells whether it forgot as much at
+every share. Seeds are those of no table. Rows go to benchmarks/results/collapse.json as they come; what is there under the same settings is not measured
 again, and a training that was stopped goes on from its checkpoint.
 """
 
@@ -28,7 +29,7 @@ from expunge.app.measure import plain
 from expunge.app.references import Retraining
 from expunge.audits.observe import Observation
 from expunge.audits.resampling import Weights, resampling
-from expunge.audits.statistics import Key, estimates
+from expunge.audits.statistics import ATTACKED, Key, estimates
 from expunge.bench.models import trained
 from expunge.bench.protocol import Forget, read_protocol
 from expunge.bench.tasks import BenchTask, bench_task
@@ -100,9 +101,11 @@ def measured(asked: Configuration) -> Row:
     before = watch(original.classifier, bench.task, settings)
     weights = resampling(first, draws=DRAWS, seed=asked.seed)
     names = ("original", "retrained", AGAIN, METHOD)
-    found = {name: accuracy(seen, weights) for name, seen in zip(names, (before, first, second, after), strict=True)}
-    told["accuracy"] = {name: float(values[0]) for name, values in found.items()}
-    loss = {name: lost(found["retrained"] - found[name]) for name in (AGAIN, METHOD)}
+    seen = dict(zip(names, (before, first, second, after), strict=True))
+    drawn = {name: values(one, weights) for name, one in seen.items()}
+    told["accuracy"] = {name: float(one["accuracy"][0]) for name, one in drawn.items()}
+    loss = {name: lost(drawn["retrained"]["accuracy"] - drawn[name]["accuracy"]) for name in (AGAIN, METHOD)}
+    told |= {key: {name: float(one[key][0]) for name, one in drawn.items()} for key in ("forget", "retain", "auroc")}
     return {**told, "warnings": desk.warnings, "loss": loss}
 
 
@@ -122,17 +125,19 @@ def unlearned(bench: BenchTask, original: ModelArtefact, settings: EngineSetting
     return watch(unlearn(erasure, None, Events(None), desk)[0], bench.task, settings)
 
 
-def accuracy(seen: Observation, weights: Weights) -> Array:
-    """Share of right answers on reporting pictures with its draws, float64 [1 + draws]."""
-    values = estimates(seen, weights)[Key("accuracy", "reporting")].values
-    assert values is not None
-    return values
+def values(seen: Observation, weights: Weights) -> dict[str, Array]:
+    """What d_all looks at, with its draws, float64 [1 + draws]; `accuracy` is that on reporting pictures."""
+    found = estimates(seen, weights)
+    keys = {"accuracy": "reporting", "forget": "forget", "retain": "retain"}
+    told = {name: found[Key("accuracy", split)].values for name, split in keys.items()}
+    told["auroc"] = found[Key("mia_auroc", ATTACKED)].values
+    return {name: one for name, one in told.items() if one is not None}
 
 
-def lost(values: Array) -> Row:
+def lost(loss: Array) -> Row:
     """A loss and both of its one-sided 95 % bounds."""
-    low, high = np.nanpercentile(values[1:], [5, 95])
-    return {"value": float(values[0]), "low": float(low), "high": float(high)}
+    low, high = np.nanpercentile(loss[1:], [5, 95])
+    return {"value": float(loss[0]), "low": float(low), "high": float(high)}
 
 
 def collapsed(row: Row) -> bool:
@@ -142,7 +147,12 @@ def collapsed(row: Row) -> bool:
 
 def conditions() -> Row:
     """What decides a row beside its configuration: rows of others are not kept."""
-    return {"epochs": EPOCHS, "draws": DRAWS, "settings": plain(asdict(resolve_method(METHOD, {})[1]))}
+    return {
+        "epochs": EPOCHS,
+        "draws": DRAWS,
+        "pull": "the same for every share",
+        "settings": plain(asdict(resolve_method(METHOD, {})[1])),
+    }
 
 
 def kept() -> dict[Configuration, Row]:

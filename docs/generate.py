@@ -21,10 +21,11 @@ import typer.main
 from expunge.app.measure import plain
 from expunge.app.tiers import tier_table
 from expunge.audits.registry import describe_audits
-from expunge.bench.cells import BenchTable
+from expunge.bench.cells import BenchTable, Excess
 from expunge.bench.pages import COURSES, FRONTIER, escaped, read_table, table_markdown
 from expunge.bench.protocol import Protocol, protocol_names, read_protocol
 from expunge.bench.run import write_results
+from expunge.bench.summary import LEVEL
 from expunge.bench.table import fingerprint
 from expunge.cli.main import build
 from expunge.evidence import margins as evidence_margins
@@ -519,6 +520,58 @@ def figure_of(name: str) -> Path | None:
     return next((path for path in (benches()[name] / figure for figure in FIGURES) if path.exists()), None)
 
 
+FLAGSHIP = "dlfd"
+AIMED = ("mufac-age", "mufac-gender", "mufac-attributes", "ferplus-emotion", "lfw-people", "mufac-age-hard")
+ALSO = ("mufac-age-25-people", "mufac-age-5-people")
+
+
+def flagship() -> str:
+    """Where `dlfd` stands in each table: its distances, who is nearer, and who significantly so."""
+    tables = {name: current(f"{name}-cpu") for name in (*AIMED, *ALSO) if f"{name}-cpu" in benches()}
+    rows = [_standing(name, made) for name, made in tables.items() if made]
+    first = [name for name in AIMED if (made := tables.get(name)) and _ranked(made, "distance_all")[0] == FLAGSHIP]
+    head = (
+        "",
+        "seeds",
+        "d",
+        "d_all",
+        "d beyond the floor",
+        "d_all beyond it",
+        "nearest other in d_all",
+        "significantly nearer",
+    )
+    said = f"Smallest mean d_all: {len(first)} of the {len(AIMED)} tables of the aim ({', '.join(first)})."
+    return f"{table(head, rows)}\n\n{said}" if rows else "Nothing is recorded yet."
+
+
+def _ranked(made: BenchTable, column: str) -> list[str]:
+    """Methods measured on every seed, the nearest first."""
+    known = {row.name: row.cells[column].value for row in made.rows if row.kind == "method" and row.state == "done"}
+    return sorted((name for name in known if known[name] is not None), key=lambda name: known[name] or 0.0)
+
+
+def _standing(name: str, made: BenchTable) -> tuple[str, ...]:
+    mine, columns = made.row(FLAGSHIP).cells, ("distance", "distance_all")
+    other = next(one for one in _ranked(made, "distance_all") if one != FLAGSHIP)
+    theirs = made.row(other).cells["distance_all"].value
+    beyond = {one.column: one for one in made.excesses if one.method == FLAGSHIP}
+    nearer = {
+        one.best for one in made.comparisons if one.other == FLAGSHIP and one.p_holm <= LEVEL and one.column in columns
+    }
+    return (
+        f"[{escaped(made.title)}](results/{name}-cpu.md)",
+        str(len(made.seeds)),
+        *(f"{mine[column].value:.3f}" for column in columns),
+        *(_beyond_floor(beyond.get(column)) for column in columns),
+        f"{_called(other)} {theirs:.3f}",
+        ", ".join(map(_called, sorted(nearer))) or "none",
+    )
+
+
+def _beyond_floor(one: Excess | None) -> str:
+    return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})" if one else "-"
+
+
 def bench_index() -> str:
     """One row a page of results."""
     rows: list[tuple[str, ...]] = []
@@ -549,6 +602,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "collapse": collapse,
     "attacks": attacks,
     "judging": judging,
+    "flagship": flagship,
     "strong": strong,
     "bench index": bench_index,
 }
