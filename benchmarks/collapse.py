@@ -50,6 +50,11 @@ PROTOCOLS = ("mufac-age", "ferplus-emotion", "lfw-people")
 DEPTHS, WIDTHS, SHARES = ("resnet10", "resnet18", "resnet34"), ("half", "quarter"), (0.01, 0.3)
 LIMIT, MOST = 0.03, 2
 FORM = 2  # of a row: raised where it holds more, or the method does something else under the same settings
+OTHERS = {
+    "accuracy_retain": Key("accuracy", "retain"),
+    "accuracy_forget": Key("accuracy", "forget"),
+    "mia_auroc": Key("mia_auroc", ATTACKED),
+}
 Array = np.ndarray[Any, np.dtype[Any]]
 Row = dict[str, Any]
 
@@ -106,7 +111,7 @@ def measured(asked: Configuration) -> Row:
     drawn = {name: values(one, weights) for name, one in seen.items()}
     told["accuracy"] = {name: float(one["accuracy"][0]) for name, one in drawn.items()}
     loss = {name: lost(drawn["retrained"]["accuracy"] - drawn[name]["accuracy"]) for name in (AGAIN, METHOD)}
-    told |= {key: {name: float(one[key][0]) for name, one in drawn.items()} for key in ("forget", "retain", "auroc")}
+    told |= {key: {name: float(one[key][0]) for name, one in drawn.items()} for key in OTHERS}
     return {**told, "warnings": desk.warnings, "loss": loss}
 
 
@@ -129,10 +134,8 @@ def unlearned(bench: BenchTask, original: ModelArtefact, settings: EngineSetting
 def values(seen: Observation, weights: Weights) -> dict[str, Array]:
     """What d_all looks at, with its draws, float64 [1 + draws]; `accuracy` is that on reporting pictures."""
     found = estimates(seen, weights)
-    keys = {"accuracy": "reporting", "forget": "forget", "retain": "retain"}
-    told = {name: found[Key("accuracy", split)].values for name, split in keys.items()}
-    told["auroc"] = found[Key("mia_auroc", ATTACKED)].values
-    return {name: one for name, one in told.items() if one is not None}
+    keys = {"accuracy": Key("accuracy", "reporting"), **OTHERS}
+    return {name: one for name, key in keys.items() if (one := found[key].values) is not None}
 
 
 def lost(loss: Array) -> Row:
