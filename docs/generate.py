@@ -320,31 +320,47 @@ def _cell(rows: list[Card], key: tuple[str, str]) -> str:
 
 
 LOSERS = {"dlfd": "`dlfd`", "retrained again": "a second retrained model"}
+APART = {**LOSERS, "original": "untouched"}
+SHARES = {0.0: "all", 0.18: "where 18 % or more are forgotten"}
 LOSS = 0.03
 FIGURES = {COURSES: "over the requests", FRONTIER: "accuracy against attack, and distance against cost"}
 
 
 def collapse() -> str:
-    """One row a setting drawn at random: what `dlfd` loses there, beside what a second retrained model does."""
+    """One row a setting drawn at random: what `dlfd` loses and how near it gets, beside a second retrained model."""
     path = RESULTS / "collapse.json"
     found = json.loads(path.read_text())["outcomes"] if path.exists() else []
     if not found:
         return "Nothing is recorded yet."
-    head = ("protocol", "network", "forgotten", "retrained", *(f"{name} loses" for name in LOSERS.values()), "warnings")
+    losses = (f"{name} loses" for name in LOSERS.values())
+    head = ("protocol", "network", "forgotten", "retrained", *losses, f"d_all: {', '.join(APART.values())}", "warnings")
     counts = "\n".join(f"- {LOSERS[name]}: {_beyond(found, name)}" for name in LOSERS)
     means = "\n".join(f"- {LOSERS[name]}: {_average(found, name)}" for name in LOSERS)
     said = (
         f"Of {len(found)} settings, with no warning:\n\n{counts}\n\nLost on average, whether warned or not:\n\n{means}"
     )
-    return f"{table(head, [_lost(row) for row in found])}\n\n{said}"
+    near = "\n".join(f"- {words}: {_apart_on_average(found, at_least)}" for at_least, words in SHARES.items())
+    return f"{table(head, [_lost(row) for row in found])}\n\n{said}\n\nd_all on average:\n\n{near}"
 
 
 def _lost(row: Card) -> tuple[str, ...]:
     begin = (row["protocol"], row["arch"], f"{row['share']:.1%}")
     if "failed" in row:
-        return (*begin, "-", "-", "-", f"failed: {row['failed']}")
+        return (*begin, "-", "-", "-", "-", f"failed: {row['failed']}")
     losses = ("{value:.3f} ({low:.3f} to {high:.3f})".format(**row["loss"][name]) for name in LOSERS)
-    return (*begin, f"{row['accuracy']['retrained']:.3f}", *losses, "; ".join(row["warnings"]))
+    near = ", ".join(f"{_apart(row, name):.3f}" for name in APART)
+    return (*begin, f"{row['accuracy']['retrained']:.3f}", *losses, near, "; ".join(row["warnings"]))
+
+
+def _apart(row: Card, name: str) -> float:
+    """The largest gap to the first retrained model."""
+    columns = ("accuracy", "accuracy_retain", "accuracy_forget", "mia_auroc")
+    return max(float(abs(row[column][name] - row[column]["retrained"])) for column in columns)
+
+
+def _apart_on_average(rows: list[Card], at_least: float) -> str:
+    some = [row for row in rows if row["share"] >= at_least and not row.get("failed")]
+    return ", ".join(f"{said} {np.mean([_apart(row, name) for row in some]):.3f}" for name, said in APART.items())
 
 
 def _beyond(rows: list[Card], name: str) -> str:
