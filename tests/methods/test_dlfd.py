@@ -17,8 +17,8 @@ from expunge.engine.loop import run_phases
 from expunge.engine.streams import Stream
 from expunge.functional.unseen import Cloud, unseen_distance, unseen_places
 from expunge.methods.cost import Sizes
-from expunge.methods.dlfd import DLFD, NEVER, _cloud, _places, _share, cost, dlfd, lost_classes
-from expunge.methods.phases import Context, Source
+from expunge.methods.dlfd import DLFD, NEVER, PLACED, _cloud, _places, _share, cost, distancing_loss, dlfd, lost_classes
+from expunge.methods.phases import Batch, Context, Labelled, Source
 from expunge.models.classifier import PixelClassifier, label_slices
 from expunge.types import Optimizer, PictureSet, SteeringTask, TrainRecipe
 from tests.helpers import task
@@ -144,6 +144,28 @@ def test_classes_that_no_retain_picture_has_are_no_longer_answered() -> None:
     with torch.no_grad():
         before, after = (m(gone).softmax(1)[:, 2].mean() for m in (stacked().eval(), model))
     assert after < 0.1 * before
+
+
+def shown(pictures: PictureSet) -> Labelled:
+    at = torch.arange(len(pictures))
+    return Labelled(pictures.pixels(at).float() / 255, pictures.labels, at)
+
+
+@pytest.mark.parametrize(("share", "times"), [(0.25, 1.0), (1.0, 1.0), (3.0, 3.0)])
+def test_of_lost_classes_many_are_pulled_more_and_few_no_less(share: float, times: float) -> None:
+    gone = GIVEN.forget.labels[:, 0] == 2
+    given = replace(
+        GIVEN.steering,
+        retain=GIVEN.retain.subset(torch.nonzero(GIVEN.retain.labels[:, 0] != 2).flatten()),
+        forget=GIVEN.forget.subset(torch.nonzero(gone).flatten()),
+    )
+    config = replace(CONFIG, class_weight=0.0, keep_weight=0.0)
+    found = _places(config, context(given), stacked().eval())
+    places = Cloud(*(found[name] for name in PLACED), labels=given.forget.labels)
+    sides = {name: shown(part) for name, part in (("retain", given.retain), ("forget", given.forget))}
+    losses = [distancing_loss(config, context(given), places, found["answers"], one) for one in (1.0, share)]
+    once, now = (float(loss(stacked().eval(), Batch(sides, 0, 0.0, {}, 0)).detach()) for loss in losses)
+    assert once > 0 and now == pytest.approx(times * once)
 
 
 def test_nothing_is_placed_at_a_tuning_picture_of_a_class_that_is_lost() -> None:

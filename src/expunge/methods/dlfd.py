@@ -57,7 +57,8 @@ class DLFD:
         transport_weight: lambda_ot. feature_weight, entropy_weight: of features and entropies against losses in D.
         class_weight, keep_weight: lambda_cls, lambda_keep.
         lost_weight: weight of pictures of a class that no retain picture has: a model that never saw the class does
-            not answer it, so that they follow the original's answers without it, which ends where these are reached.
+            not answer it, so that they follow the original's answers without it. Never less where they are few, since
+            following ends where it arrives; more where they are many, as a look counts more.
         augment: change retain pictures at random as in training.
 
     Cost: one forward pass per forget and tuning picture, and per retain picture that is looked at; then one forward and
@@ -123,6 +124,9 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud, answers: Tens
         share: what those of a step count.
     """
     lost, weight = lost_classes(context.task.retain), config.transport_weight * share
+    following = config.lost_weight * max(
+        1.0, share
+    )  # few do not end beyond answers that are given, however often shown
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         retain, forget = batch["retain"], batch["forget"]
@@ -145,7 +149,7 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud, answers: Tens
             total = total + weight * distance * stay.float().mean()
         if gone.any():
             wanted = answers[forget.at].to(x.device) + lost.to(x.device)
-            total = total + config.lost_weight * _following(wanted, moved, gone, sizes)
+            total = total + following * _following(wanted, moved, gone, sizes)
         if config.class_weight:
             total = total + config.class_weight * mean_loss(kept, retain.y, sizes=sizes)
         if config.keep_weight:
