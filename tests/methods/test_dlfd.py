@@ -17,7 +17,7 @@ from expunge.engine.loop import run_phases
 from expunge.engine.streams import Stream
 from expunge.functional.unseen import Cloud, unseen_distance, unseen_places
 from expunge.methods.cost import Sizes
-from expunge.methods.dlfd import DLFD, NEVER, PLACED, _cloud, _places, _share, cost, distancing_loss, dlfd, lost_classes
+from expunge.methods.dlfd import DLFD, NEVER, _cloud, _places, _share, cost, distancing_loss, dlfd, lost_classes
 from expunge.methods.phases import Batch, Context, Labelled, Source
 from expunge.models.classifier import PixelClassifier, label_slices
 from expunge.types import Optimizer, PictureSet, SteeringTask, TrainRecipe
@@ -161,7 +161,7 @@ def test_of_lost_classes_many_are_pulled_more_and_few_no_less(share: float, time
     )
     config = replace(CONFIG, class_weight=0.0, keep_weight=0.0)
     found = _places(config, context(given), stacked().eval())
-    places = Cloud(*(found[name] for name in PLACED), labels=given.forget.labels)
+    places = Cloud(found["features"], found["losses"], found["entropies"], given.forget.labels)
     sides = {name: shown(part) for name, part in (("retain", given.retain), ("forget", given.forget))}
     losses = [distancing_loss(config, context(given), places, found["answers"], one) for one in (1.0, share)]
     once, now = (float(loss(stacked().eval(), Batch(sides, 0, 0.0, {}, 0)).detach()) for loss in losses)

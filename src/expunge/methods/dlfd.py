@@ -23,7 +23,6 @@ from expunge.models.predict import predict
 from expunge.types import PictureSet, TrainRecipe
 
 FORGET_BATCH = (32, 128)  # fewest and most forget pictures in a step
-PLACED = ("features", "losses", "entropies")  # what a place has
 NEVER = -30.0  # added to the logit of a class that is lost: a probability of 1e-13
 
 
@@ -91,9 +90,8 @@ class DLFD:
 def dlfd(config: DLFD, context: Context) -> Phases:
     """See where forget pictures would lie had they not been learned; move them there."""
     task, recipe = context.task, context.recipe or TrainRecipe()
-    found = yield Compute("unseen", lambda model: _places(config, context, model))
-    answers = found.tensors["answers"]
-    places = Cloud(*(found.tensors[name] for name in PLACED), labels=task.forget.labels)
+    found = (yield Compute("unseen", lambda model: _places(config, context, model))).tensors
+    places = Cloud(found["features"], found["losses"], found["entropies"], task.forget.labels)
     augmentation = recipe.augmentation if config.augment else None
     sizes = Sizes(len(task.retain), len(task.forget), len(task.tuning))
     size, steps = min(config.batch_size, sizes.retain), _steps(config, sizes)
@@ -104,7 +102,7 @@ def dlfd(config: DLFD, context: Context) -> Phases:
             "forget": Source(task.forget, _forget_batch(config, sizes, steps)),
         },
         "retain",
-        distancing_loss(config, context, places, answers, _share(config, sizes, steps)),
+        distancing_loss(config, context, places, found["answers"], _share(config, sizes, steps)),
         replace(recipe.optimizer, lr=config.rate * recipe.optimizer.lr, schedule="cosine", warmup=0.0),
         epochs=steps * size / sizes.retain,
     )
@@ -205,7 +203,12 @@ def _places(config: DLFD, context: Context, original: PixelClassifier) -> Mappin
     comparable = ~_of_lost_classes(task.tuning.labels, lost, task.tuning.spec.sizes).all(1)
     unseen = tuning[comparable] if comparable.any() else tuning
     places = unseen_places(forget, known, unseen, near=config.near)
-    return {**{name: getattr(places, name) for name in PLACED}, "answers": answers}
+    return {
+        "features": places.features,
+        "losses": places.losses,
+        "entropies": places.entropies,
+        "answers": answers,
+    }
 
 
 def _as_seen(model: PixelClassifier, pictures: PictureSet, lost: Tensor) -> tuple[Cloud, Tensor]:
