@@ -109,7 +109,7 @@ def dlfd(config: DLFD, context: Context) -> Phases:
 
 
 def cost(config: DLFD, sizes: Sizes) -> Passes:
-    """What the phases show to the model and to the original where no class is lost."""
+    """What the phases show to the model and to the original."""
     return _work(config, sizes, _steps(config, sizes))
 
 
