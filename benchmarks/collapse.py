@@ -5,11 +5,11 @@
 Each is trained for 20 epochs, once on everybody and twice without the forget set. What is held against a limit is the
 one-sided 95 % bound, over people drawn (else pictures), of the reporting accuracy that `dlfd` loses against the first
 retrained model. It may be beyond .03 in two of thirty without a warning, of those that whoever erases gets to hear,
-from tuning pictures and the original alone. The second retrained model is held against the first in the same way: what it
-loses is chance, and tells how often so few pictures alone put the bound beyond the limit. Beside that stands what each
-model shows of the retain and the forget set and to an attack, which tells whether as much was forgotten at every
-share. Seeds are those of no table. Rows go to benchmarks/results/collapse.json as they come; what is there under the
-same settings is not measured again, and a training that was stopped goes on from its checkpoint.
+from tuning pictures and the original alone. The second retrained model is held against the first in the same way:
+what it loses is chance, and tells how often so few pictures alone put the bound beyond the limit. Beside that stands
+what each model shows of the retain and the forget set and to an attack, which tells whether as much was forgotten at
+every share. Seeds are those of no table. Rows go to benchmarks/results/collapse.json as they come; what is there
+under the same settings is not measured again, and a training that was stopped goes on from its checkpoint.
 """
 
 from __future__ import annotations
