@@ -22,10 +22,10 @@ from expunge.app.measure import plain
 from expunge.app.tiers import tier_table
 from expunge.audits.registry import describe_audits
 from expunge.bench.cells import BenchTable, Excess
+from expunge.bench.notes import MARK
 from expunge.bench.pages import COURSES, FRONTIER, escaped, read_table, table_markdown
 from expunge.bench.protocol import Protocol, protocol_names, read_protocol
 from expunge.bench.run import write_results
-from expunge.bench.summary import LEVEL
 from expunge.bench.table import fingerprint
 from expunge.cli.main import build
 from expunge.evidence import margins as evidence_margins
@@ -541,7 +541,7 @@ ALSO = ("mufac-age-25-people", "mufac-age-5-people")
 
 
 def flagship() -> str:
-    """Where `dlfd` stands in each table: its distances, who is nearer, and who significantly so."""
+    """Where `dlfd` stands in each table: its distances, who is nearest beside it, and who is marked where it is not."""
     tables = {name: current(f"{name}-cpu") for name in (*AIMED, *ALSO) if f"{name}-cpu" in benches()}
     rows = [_standing(name, made) for name, made in tables.items() if made]
     first = [name for name in AIMED if (made := tables.get(name)) and _ranked(made, "distance_all")[0] == FLAGSHIP]
@@ -553,7 +553,7 @@ def flagship() -> str:
         "d beyond the floor",
         "d_all beyond it",
         "nearest other in d_all",
-        "significantly nearer",
+        f"{MARK} in a column where it has none",
     )
     said = f"Smallest mean d_all: {len(first)} of the {len(AIMED)} tables of the aim ({', '.join(first)})."
     return f"{table(head, rows)}\n\n{said}" if rows else "Nothing is recorded yet."
@@ -567,12 +567,10 @@ def _ranked(made: BenchTable, column: str) -> list[str]:
 
 def _standing(name: str, made: BenchTable) -> tuple[str, ...]:
     mine, columns = made.row(FLAGSHIP).cells, ("distance", "distance_all")
-    other = next(one for one in _ranked(made, "distance_all") if one != FLAGSHIP)
+    other = next(one for one in _ranked(made, "distance_all") if not re.match(rf"{FLAGSHIP}($|,)", one))
     theirs = made.row(other).cells["distance_all"].value
     beyond = {one.column: one for one in made.excesses if one.method == FLAGSHIP}
-    nearer = {
-        one.best for one in made.comparisons if one.other == FLAGSHIP and one.p_holm <= LEVEL and one.column in columns
-    }
+    nearer = {row.name for row in made.rows for c in columns if row.cells[c].marked and not mine[c].marked}
     return (
         f"[{escaped(made.title)}](results/{name}-cpu.md)",
         str(len(made.seeds)),
