@@ -152,6 +152,6 @@ class BenchTable:
                 "rows": tuple(rows),
                 "comparisons": tuple(Comparison(**one) for one in told["comparisons"]),
                 "notes": tuple(told["notes"]),
-                "excesses": tuple(Excess(**{**one, "seeds": tuple(one["seeds"])}) for one in told["excesses"]),
+                "excesses": tuple(Excess(**{**one, "seeds": tuple(one["seeds"])}) for one in told.get("excesses", ())),
             }
         )
