@@ -190,9 +190,11 @@ def test_forget_pictures_are_shown_about_as_often_whatever_their_number() -> Non
 
 
 def test_each_picture_is_pulled_as_much_however_few_there_are() -> None:
-    """Also where they are too few to fill a step, and too many to be shown as often as wanted."""
-    pulls = [95 * _share(EVEN, Sizes(6400, forget, 1), 95) / forget for forget in (1, 40, 400, 800, 2000, 10_000)]
-    assert pulls == pytest.approx([pulls[0]] * len(pulls))
+    """Also where they are too few to fill a step, and where a step has more of them; not beyond what keeping bears."""
+    shares = {forget: _share(EVEN, Sizes(6400, forget, 1), 95) for forget in (1, 40, 400, 800, 2000, 5000, 10_000)}
+    pulls = {forget: 95 * share / forget for forget, share in shares.items()}
+    assert pulls.pop(10_000) < pulls[5000] and shares[10_000] == 4
+    assert list(pulls.values()) == pytest.approx([pulls[1]] * len(pulls))
 
 
 def test_its_work_is_within_its_budget() -> None:

@@ -52,7 +52,8 @@ class DLFD:
         rate: peak learning rate, as a share of the peak rate that trained the original; it falls to 0 on a cosine.
         batch_size: retain pictures per step.
         forget_passes: how often each forget picture is shown, about; at least 32 and at most 128 are in a step. Where
-            that shows them more or less often, a look counts less or more, so that each is pulled as much.
+            that shows them more or less often, a look counts less or more, so that each is pulled as much; up to about
+            a third of all pictures, beyond which each is pulled less.
         transport_weight: lambda_ot. feature_weight, entropy_weight: of features and entropies against losses in D.
         class_weight, keep_weight: lambda_cls, lambda_keep.
         lost_weight: weight of pictures of a class that no retain picture has: a model that never saw the class does
@@ -122,9 +123,8 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud, answers: Tens
         share: what those of a step count.
     """
     lost, weight = lost_classes(context.task.retain), config.transport_weight * share
-    following = config.lost_weight * max(
-        1.0, share
-    )  # few do not end beyond answers that are given, however often shown
+    # few of them are not pulled too far, however often shown: answers that follow given ones have no gradient once there
+    following = config.lost_weight * max(1.0, share)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         retain, forget = batch["retain"], batch["forget"]
@@ -257,6 +257,8 @@ def _share(config: DLFD, sizes: Sizes, steps: int) -> float:
     """What the forget pictures of a step count, so that each one is pulled as much however many there are.
 
     1 where the fewest of a step show each as often as wanted; less where that is more often; more where more are in a
-    step, each of which is a smaller part of its mean.
+    step, each of which is a smaller part of its mean. No more than 4, which about a third of all pictures has: beyond,
+    forgetting would leave keeping no say.
     """
-    return config.forget_passes * sizes.forget / (steps * FORGET_BATCH[0])
+    fewest, most = FORGET_BATCH
+    return min(most / fewest, config.forget_passes * sizes.forget / (steps * fewest))
