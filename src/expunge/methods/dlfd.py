@@ -123,7 +123,7 @@ def distancing_loss(config: DLFD, context: Context, places: Cloud, answers: Tens
         share: what those of a step count.
     """
     lost, weight = lost_classes(context.task.retain), config.transport_weight * share
-    # few of them are not pulled too far, however often shown: answers that follow given ones have no gradient once there
+    # few of them are not pulled too far, however often they are shown: following has no gradient once it is there
     following = config.lost_weight * max(1.0, share)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
