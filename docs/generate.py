@@ -553,7 +553,7 @@ def flagship() -> str:
         "d beyond the floor",
         "d_all beyond it",
         "nearest other in d_all",
-        f"{MARK} in a column where it has none",
+        f"who has a {MARK} where `dlfd` has none",
     )
     said = f"Smallest mean d_all: {len(first)} of the {len(AIMED)} tables of the aim ({', '.join(first)})."
     return f"{table(head, rows)}\n\n{said}" if rows else "Nothing is recorded yet."
