@@ -544,7 +544,7 @@ def flagship() -> str:
     """Where `dlfd` stands in each table: its distances, who is nearest beside it, and who is marked where it is not."""
     tables = {name: current(f"{name}-cpu") for name in (*AIMED, *ALSO) if f"{name}-cpu" in benches()}
     rows = [_standing(name, made) for name, made in tables.items() if made]
-    first = [name for name in AIMED if (made := tables.get(name)) and _ranked(made, "distance_all")[0] == FLAGSHIP]
+    first = [name for name in AIMED if (made := tables.get(name)) and next(iter(_ranked(made))) == FLAGSHIP]
     head = (
         "",
         "seeds",
@@ -559,16 +559,17 @@ def flagship() -> str:
     return f"{table(head, rows)}\n\n{said}" if rows else "Nothing is recorded yet."
 
 
-def _ranked(made: BenchTable, column: str) -> list[str]:
-    """Methods measured on every seed, the nearest first."""
-    known = {row.name: row.cells[column].value for row in made.rows if row.kind == "method" and row.state == "done"}
-    return sorted((name for name in known if known[name] is not None), key=lambda name: known[name] or 0.0)
+def _ranked(made: BenchTable) -> dict[str, float]:
+    """d_all of the methods measured on every seed, the nearest first."""
+    cells = {row.name: row.cells["distance_all"] for row in made.rows if row.kind == "method" and row.state == "done"}
+    known = {name: cell.value for name, cell in cells.items() if cell.value is not None}
+    return dict(sorted(known.items(), key=lambda one: one[1]))
 
 
 def _standing(name: str, made: BenchTable) -> tuple[str, ...]:
     mine, columns = made.row(FLAGSHIP).cells, ("distance", "distance_all")
-    other = next(one for one in _ranked(made, "distance_all") if not re.match(rf"{FLAGSHIP}($|,)", one))
-    theirs = made.row(other).cells["distance_all"].value
+    # rows of the flagship with other settings are no other method
+    other, theirs = next(one for one in _ranked(made).items() if not re.match(rf"{FLAGSHIP}($|,)", one[0]))
     beyond = {one.column: one for one in made.excesses if one.method == FLAGSHIP}
     nearer = {row.name for row in made.rows for c in columns if row.cells[c].marked and not mine[c].marked}
     return (
