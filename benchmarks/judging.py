@@ -24,7 +24,7 @@ from expunge.bench.measured import measure_seed
 from expunge.bench.protocol import Protocol, read_protocol
 from expunge.bench.raw import RawFolder
 from expunge.bench.table import fingerprint
-from expunge.functional.forgetting import Answers, retraining_gaps
+from expunge.functional.forgetting import Answers, retraining_gaps, skill_gaps
 from expunge.methods.auto import Auto, affordable
 from expunge.methods.cost import Sizes
 from expunge.methods.registry import TRIED
@@ -43,11 +43,14 @@ def judged(seen: Observation, original: Observation) -> float:
         for s in ("forget", "tuning")
     )
     gaps = retraining_gaps(answers(seen, "forget"), answers(seen, "tuning"), gone)
-    gaps["retain"] = float(seen["retain"].hits.mean() - original["retain"].hits.mean())
-    if not unknown.all():
-        now, before = (float(one["tuning"].hits[~unknown].mean()) for one in (seen, original))
-        gaps["tuning"] = min(0.0, now - before)
+    gaps |= skill_gaps(kept(seen, ~unknown), kept(original, ~unknown))
     return max(map(abs, gaps.values()))
+
+
+def kept(seen: Observation, known: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, float]:
+    """Accuracy on retain and on tuning pictures with a class that is known."""
+    tuning = seen["tuning"].hits[known]
+    return {"retain": float(seen["retain"].hits.mean()), "tuning": float(tuning.mean()) if len(tuning) else 0.0}
 
 
 def answers(seen: Observation, split: str) -> Answers:

@@ -139,6 +139,22 @@ def retraining_gaps(forget: Answers, tuning: Answers, gone: Array) -> dict[str, 
     return {"forget": float(forget.hits.mean()) - expected, "auroc": auroc - target}
 
 
+def skill_gaps(now: Mapping[str, float], original: Mapping[str, float]) -> dict[str, float]:
+    """How far a model is from what a retrained one is expected to keep of the original's accuracy.
+
+    Args:
+        now, original: accuracy 0..1 on `retain`, and on the `tuning` pictures whose classes the retrained model knows.
+
+    Returns:
+        `retain`: accuracy above the original's; `tuning`: the same where it is lower, else 0.
+
+    Example:
+        >>> skill_gaps({"retain": 0.75, "tuning": 0.75}, {"retain": 1.0, "tuning": 0.5})
+        {'retain': -0.25, 'tuning': 0.0}
+    """
+    return {"retain": now["retain"] - original["retain"], "tuning": min(0.0, now["tuning"] - original["tuning"])}
+
+
 def gaps_by_chance(
     forget: Answers, tuning: Answers, gone: Array, *, seed: int, draws: int = 200
 ) -> dict[str, tuple[float, float]]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from expunge.errors import MethodError
-from expunge.functional.forgetting import Answers, gaps_by_chance, nearness, retraining_gaps
+from expunge.functional.forgetting import Answers, gaps_by_chance, nearness, retraining_gaps, skill_gaps
 from expunge.functional.guards import FAILED, FAILURES, failure, guarded_compute, guarded_loss, guarded_measure
 from expunge.functional.losses import correct, per_example_loss
 from expunge.functional.seeding import derive_seed, generator
@@ -218,11 +218,8 @@ class Look:
 
         def measure(model: PixelClassifier) -> Mapping[str, float]:
             forget, tuning = _answers(model, self.task.forget), self._of_tuning(model)
-            now = self._kept(model, tuning)
-            gaps = retraining_gaps(forget, tuning, gone)
+            gaps = retraining_gaps(forget, tuning, gone) | skill_gaps(self._kept(model, tuning), original)
             ends = gaps_by_chance(forget, tuning, gone, seed=derive_seed(self.seed, "auto"))
-            gaps["retain"] = now["retain"] - original["retain"]
-            gaps["tuning"] = min(0.0, now["tuning"] - original["tuning"])
             told = {f"{name} gap": gap for name, gap in gaps.items()} | {
                 "chance": max(high for _, high in ends.values())
             }
