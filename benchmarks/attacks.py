@@ -5,8 +5,8 @@
 Rows of protocols that are not named stay as they are in benchmarks/results/attacks.json.
 
 Gap: of the attacks by loss, entropy, modified entropy, confidence and margin (AUROC, forget against reporting
-pictures), the largest distance from what the same attack finds in models retrained without the forget set. Inner: the
-same of the attacks by gradient norm and feature distance, on the seeds whose rows keep these. Calibrated: AUROC, forget
+pictures), the largest distance from what the same attack finds in models retrained without the forget set; and, with its
+sign, that of the attacks by loss and by entropy (above 0: too little forgotten). Inner: the same as the gap, of the attacks by gradient norm and feature distance, on the seeds whose rows keep these. Calibrated: AUROC, forget
 against retain pictures, of the loss after a retrained model's is taken away from it, picture by picture; a retrained
 model has .5. Means over seeds, with 95 % intervals from people (else pictures) drawn. Every method is compared with the
 best of its column (paired, Holm over the others).
@@ -48,6 +48,7 @@ PROTOCOLS = (
     "lfw-people",
 )
 SIGNALS = ("loss", "entropy", "modified_entropy", "confidence", "margin")
+SHOWN = ("loss", "entropy")
 DRAWS, LEVEL = 1140, 0.05  # as many draws as let a p-value pass Holm's first step over 18 others
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -86,7 +87,9 @@ def measure(folder: Path, protocol: Protocol, seed: int) -> dict[str, Draws]:
         seen = raw.observation(name)
         left = relative(seen, references, weights)[Key(RELATIVE, "forget-vs-retain")].values
         assert left is not None
-        rows[name] = {"gap": np.abs(aurocs(outer(seen), weights) - retrained).max(axis=0), "calibrated": left}
+        beyond = aurocs(outer(seen), weights) - retrained
+        shown = {signal: beyond[SIGNALS.index(signal)] for signal in SHOWN}
+        rows[name] = {"gap": np.abs(beyond).max(axis=0), **shown, "calibrated": left}
         if within is not None:
             rows[name]["inner"] = np.abs(aurocs(inner[name], weights) - within).max(axis=0)
     return rows

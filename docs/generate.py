@@ -403,7 +403,13 @@ def judging() -> str:
     return table(head, rows) if rows else "Nothing is recorded yet."
 
 
-ATTACKED = {"gap": "largest gap", "inner": "largest inner gap", "calibrated": "calibrated"}
+ATTACKED = {
+    "gap": "largest gap",
+    "loss": "by loss",
+    "entropy": "by entropy",
+    "inner": "largest inner gap",
+    "calibrated": "calibrated",
+}
 
 
 def attacks() -> str:

@@ -65,7 +65,8 @@ class DLFD:
     one backward pass per retain and forget picture shown, and one forward pass of the original per retain picture.
     Fails when: tuning pictures are few or of another kind than the training pictures (`expunge check` looks for that),
     since they say how much is to be forgotten; the people to be forgotten are memorised far more than others, since
-    places are those of typical pictures; forget pictures are shown unchanged, so that changed copies of them are
+    places are those of typical pictures; these people are few, since a picture keeps its rank among others, and what is
+    chance in it evens out over many alone; forget pictures are shown unchanged, so that changed copies of them are
     forgotten less.
     Source: after Choi and Na, AAAI 2025 (arXiv 2409.14747); distillation after Hinton, Vinyals and Dean 2015.
     Differs from the paper: no picture is perturbed; features move towards what is unseen, not as far away as possible;
