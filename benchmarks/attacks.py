@@ -5,11 +5,12 @@
 Rows of protocols that are not named stay as they are in benchmarks/results/attacks.json.
 
 Gap: of the attacks by loss, entropy, modified entropy, confidence and margin (AUROC, forget against reporting
-pictures), the largest distance from what the same attack finds in models retrained without the forget set; and, with its
-sign, that of the attacks by loss and by entropy (above 0: too little forgotten). Inner: the same as the gap, of the attacks by gradient norm and feature distance, on the seeds whose rows keep these. Calibrated: AUROC, forget
-against retain pictures, of the loss after a retrained model's is taken away from it, picture by picture; a retrained
-model has .5. Means over seeds, with 95 % intervals from people (else pictures) drawn. Every method is compared with the
-best of its column (paired, Holm over the others).
+pictures), the largest distance from what the same attack finds in models retrained without the forget set. Loss,
+entropy: what these two find beyond retrained models (above 0: too little forgotten). Inner: the same as the gap, of the
+attacks by gradient norm and feature distance, on the seeds whose rows keep these. Calibrated: AUROC, forget against
+retain pictures, of the loss after a retrained model's is taken away from it, picture by picture; a retrained model has
+.5. Means over seeds, with 95 % intervals from people (else pictures) drawn. Every method is compared with the best of
+its column (paired, Holm over the others).
 """
 
 from __future__ import annotations
