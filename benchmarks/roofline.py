@@ -40,7 +40,7 @@ from expunge.types import PictureSet, SteeringTask, TrainRecipe
 from harness import Comparison, write
 from speed import BF16, SIDE, SPEC, autocast, floats, model, pictures
 
-RETAIN, FORGET, TUNING = 5810, 1039, 977
+RETAIN, FORGET, TUNING = 5810, 1039, 1064
 BARE_STEPS, INNER_STEPS = 40, 20
 PUBLISHED_BATCHES, PUBLISHED_SIZE = 3, 64
 RECIPE = TrainRecipe(epochs=40)
