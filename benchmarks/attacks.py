@@ -89,7 +89,7 @@ def measure(folder: Path, protocol: Protocol, seed: int) -> dict[str, Draws]:
         left = relative(seen, references, weights)[Key(RELATIVE, "forget-vs-retain")].values
         assert left is not None
         beyond = aurocs(outer(seen), weights) - retrained
-        shown = {signal: beyond[SIGNALS.index(signal)] for signal in SHOWN}
+        shown = {signal: draws for signal, draws in zip(SIGNALS, beyond, strict=True) if signal in SHOWN}
         rows[name] = {"gap": np.abs(beyond).max(axis=0), **shown, "calibrated": left}
         if within is not None:
             rows[name]["inner"] = np.abs(aurocs(inner[name], weights) - within).max(axis=0)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
 from scipy.stats import spearmanr
 
 from expunge.audits.observe import Observation
@@ -24,7 +23,7 @@ from expunge.bench.measured import measure_seed
 from expunge.bench.protocol import Protocol, read_protocol
 from expunge.bench.raw import RawFolder
 from expunge.bench.table import fingerprint
-from expunge.functional.forgetting import Answers, retraining_gaps, skill_gaps
+from expunge.functional.forgetting import Answers, gone_classes, retraining_gaps, skill_gaps, skill_kept
 from expunge.methods.auto import Auto, affordable
 from expunge.methods.cost import Sizes
 from expunge.methods.registry import TRIED
@@ -37,20 +36,10 @@ PROTOCOLS = ("mufac-age", "mufac-age-hard", "mufac-gender", "mufac-attributes", 
 
 def judged(seen: Observation, original: Observation) -> float:
     """The largest gap that tuning pictures tell."""
-    known = [np.unique(column) for column in original["retain"].labels.T]
-    gone, unknown = (
-        np.stack([~np.isin(column, classes) for column, classes in zip(seen[s].labels.T, known, strict=True)]).all(0)
-        for s in ("forget", "tuning")
-    )
-    gaps = retraining_gaps(answers(seen, "forget"), answers(seen, "tuning"), gone)
-    gaps |= skill_gaps(kept(seen, ~unknown), kept(original, ~unknown))
-    return max(map(abs, gaps.values()))
-
-
-def kept(seen: Observation, known: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, float]:
-    """Accuracy on retain and on tuning pictures with a class that is known."""
-    tuning = seen["tuning"].hits[known]
-    return {"retain": float(seen["retain"].hits.mean()), "tuning": float(tuning.mean()) if len(tuning) else 0.0}
+    gone, unknown = (gone_classes(seen[s].labels, seen["retain"].labels) for s in ("forget", "tuning"))
+    gaps = retraining_gaps(answers(seen, "forget"), answers(seen, "tuning"), gone.all(1))
+    now, before = (skill_kept(one["retain"].hits, one["tuning"].hits, unknown) for one in (seen, original))
+    return max(map(abs, (gaps | skill_gaps(now, before)).values()))
 
 
 def answers(seen: Observation, split: str) -> Answers:

@@ -15,6 +15,7 @@ from expunge.app.desk import Silent
 from expunge.audits.observe import Seen
 from expunge.engine.events import Events
 from expunge.errors import ExpungeError
+from expunge.functional.forgetting import gone_classes
 from expunge.functional.seeding import derive_seed
 from expunge.functional.stats import bootstrap_weights, weighted_mean
 from expunge.methods.cost import Sizes
@@ -58,8 +59,7 @@ def skill(before: Seen, after: Seen, retain: PictureSet, *, seed: int) -> Skill 
     Args:
         before, after: answers to the same tuning pictures. seed: of resampling.
     """
-    columns = [np.isin(before.labels[:, i], retain.labels[:, i].numpy()) for i in range(before.labels.shape[1])]
-    known = np.flatnonzero(np.all(columns, axis=0))
+    known = np.flatnonzero(~gone_classes(before.labels, retain.labels.numpy()).any(1))
     if not len(known):
         return None
     hits, lost = before.hits[known], before.hits[known] - after.hits[known]

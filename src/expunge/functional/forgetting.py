@@ -139,11 +139,42 @@ def retraining_gaps(forget: Answers, tuning: Answers, gone: Array) -> dict[str, 
     return {"forget": float(forget.hits.mean()) - expected, "auroc": auroc - target}
 
 
+def gone_classes(labels: Array, retain_labels: Array) -> Array:
+    """Where pictures have a class that no retain picture has, so that a retrained model would not know it.
+
+    Args:
+        labels, retain_labels: int [n, k], [m, k].
+
+    Returns:
+        bool [n, k].
+
+    Example:
+        >>> gone_classes(np.array([[0, 1], [2, 0]]), np.array([[0, 0], [1, 1]])).tolist()
+        [[False, False], [True, False]]
+    """
+    columns = zip(labels.T, retain_labels.T, strict=True)
+    return np.stack([~np.isin(column, classes) for column, classes in columns], 1)
+
+
+def skill_kept(retain: Array, tuning: Array, gone: Array) -> dict[str, float]:
+    """Accuracy on `retain` and on those `tuning` pictures of which a retrained model would know a class; 0 without any.
+
+    Args:
+        retain, tuning: shares of attributes answered right [m], [n]. gone: bool [n, k], of tuning pictures.
+
+    Example:
+        >>> skill_kept(np.array([1.0, 0.0]), np.array([1.0, 0.0]), np.array([[False], [True]]))
+        {'retain': 0.5, 'tuning': 1.0}
+    """
+    known = ~gone.all(1)
+    return {"retain": float(retain.mean()), "tuning": float(tuning[known].mean()) if known.any() else 0.0}
+
+
 def skill_gaps(now: Mapping[str, float], original: Mapping[str, float]) -> dict[str, float]:
     """How far a model is from what a retrained one is expected to keep of the original's accuracy.
 
     Args:
-        now, original: accuracy 0..1 on `retain`, and on the `tuning` pictures whose classes the retrained model knows.
+        now, original: what `skill_kept` says of the model and of the original.
 
     Returns:
         `retain`: accuracy above the original's; `tuning`: the same where it is lower, else 0.

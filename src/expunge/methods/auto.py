@@ -12,10 +12,18 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from expunge.errors import MethodError
-from expunge.functional.forgetting import Answers, gaps_by_chance, nearness, retraining_gaps, skill_gaps
+from expunge.functional.forgetting import (
+    Answers,
+    Array,
+    gaps_by_chance,
+    gone_classes,
+    nearness,
+    retraining_gaps,
+    skill_gaps,
+    skill_kept,
+)
 from expunge.functional.guards import FAILED, FAILURES, failure, guarded_compute, guarded_loss, guarded_measure
 from expunge.functional.losses import correct, per_example_loss
 from expunge.functional.seeding import derive_seed, generator
@@ -214,7 +222,7 @@ class Look:
         Args:
             original: accuracies of the original.
         """
-        gone = self._gone(self.task.forget).all(1).numpy()
+        gone = np.asarray(self._gone(self.task.forget).all(1))
 
         def measure(model: PixelClassifier) -> Mapping[str, float]:
             forget, tuning = _answers(model, self.task.forget), self._of_tuning(model)
@@ -229,20 +237,14 @@ class Look:
         return guarded_measure(measure, score=-math.inf, enough=0.0)
 
     def _kept(self, model: PixelClassifier, tuning: Answers) -> dict[str, float]:
-        known = ~self._gone(self.task.tuning).all(1).numpy()
-        return {
-            "retain": float(_answers(model, self.retain).hits.mean()),
-            "tuning": float(tuning.hits[known].mean()) if known.any() else 0.0,
-        }
+        return skill_kept(_answers(model, self.retain).hits, tuning.hits, self._gone(self.task.tuning))
 
     def _of_tuning(self, model: PixelClassifier) -> Answers:
         """Answers to tuning pictures, none of which is right where a retrained model would not know the class."""
         return _answers(model, self.task.tuning, wrong=self._gone(self.task.tuning))
 
-    def _gone(self, pictures: PictureSet) -> Tensor:
-        """In which attributes pictures have a class that no retain picture has: bool [n, k]."""
-        known = [self.task.retain.labels[:, i].unique() for i in range(pictures.labels.shape[1])]
-        return torch.stack([~torch.isin(pictures.labels[:, i], classes) for i, classes in enumerate(known)], 1)
+    def _gone(self, pictures: PictureSet) -> Array:
+        return gone_classes(pictures.labels.numpy(), self.task.retain.labels.numpy())
 
 
 def _within(candidate: Candidate, context: Context) -> Generator[Phase, PhaseResult, str]:
@@ -291,12 +293,12 @@ def _note(name: str) -> Compute:
     return Compute(name, lambda _: {})
 
 
-def _answers(model: PixelClassifier, pictures: PictureSet, *, wrong: Tensor | None = None) -> Answers:
+def _answers(model: PixelClassifier, pictures: PictureSet, *, wrong: Array | None = None) -> Answers:
     logits, labels, sizes = predict(model, pictures).logits, pictures.labels, pictures.spec.sizes
     parts = enumerate(label_slices(sizes))
     hits = torch.stack([correct(logits[:, part], labels[:, i : i + 1], sizes=(sizes[i],)) for i, part in parts], 1)
     if wrong is not None:
-        hits = hits.masked_fill(wrong, 0)
+        hits = hits.masked_fill(torch.from_numpy(wrong), 0)
     return Answers(
         losses=per_example_loss(logits, labels, sizes=sizes).double().numpy(),
         hits=hits.mean(1).double().numpy(),
